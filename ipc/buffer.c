@@ -1,0 +1,91 @@
+/* A growing byte buffer with a ceiling. */
+#include "buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALL_BYTES 4096
+#define KEPT_BYTES (64 * 1024)   /* an emptied buffer above this gives its memory back */
+
+void ipc_buffer_init(struct ipc_buffer *buffer, size_t limit_bytes)
+{
+    *buffer = (struct ipc_buffer){ .limit = limit_bytes };
+}
+
+void ipc_buffer_finish(struct ipc_buffer *buffer)
+{
+    free(buffer->memory);
+    ipc_buffer_init(buffer, buffer->limit);
+}
+
+static void move_to_front(struct ipc_buffer *buffer)
+{
+    size_t length = ipc_buffer_length(buffer);
+    if (length > 0)
+        memmove(buffer->memory, ipc_buffer_data(buffer), length);
+    buffer->start = 0;
+    buffer->end = length;
+}
+
+static int grow(struct ipc_buffer *buffer, size_t needed)
+{
+    size_t capacity = buffer->capacity ? buffer->capacity : SMALL_BYTES;
+    while (capacity < needed)
+        capacity *= 2;
+    uint8_t *memory = realloc(buffer->memory, capacity);
+    if (!memory)
+        return -1;
+    buffer->memory = memory;
+    buffer->capacity = capacity;
+    return 0;
+}
+
+uint8_t *ipc_buffer_reserve(struct ipc_buffer *buffer, size_t bytes)
+{
+    size_t length = ipc_buffer_length(buffer);
+    if (bytes > buffer->limit || length > buffer->limit - bytes)
+        return NULL;
+    if (bytes <= buffer->capacity - buffer->end && buffer->memory)
+        return buffer->memory + buffer->end;
+    /* Moving is worth it only when it frees much, or a slow reader would cost a copy a frame. */
+    if (buffer->start >= length && length + bytes <= buffer->capacity)
+        move_to_front(buffer);
+    else if (grow(buffer, buffer->end + bytes) < 0)
+        return NULL;
+    return buffer->memory + buffer->end;
+}
+
+void ipc_buffer_commit(struct ipc_buffer *buffer, size_t bytes)
+{
+    buffer->end += bytes;
+}
+
+int ipc_buffer_append(struct ipc_buffer *buffer, const void *data, size_t bytes)
+{
+    if (bytes == 0)
+        return 0;
+    uint8_t *place = ipc_buffer_reserve(buffer, bytes);
+    if (!place)
+        return -1;
+    memcpy(place, data, bytes);
+    ipc_buffer_commit(buffer, bytes);
+    return 0;
+}
+
+void ipc_buffer_consume(struct ipc_buffer *buffer, size_t bytes)
+{
+    buffer->start += bytes;
+    if (buffer->start < buffer->end)
+        return;
+    buffer->start = buffer->end = 0;
+    if (buffer->capacity > KEPT_BYTES) {
+        free(buffer->memory);
+        buffer->memory = NULL;
+        buffer->capacity = 0;
+    }
+}
+
+void ipc_buffer_truncate(struct ipc_buffer *buffer, size_t length)
+{
+    buffer->end = buffer->start + length;
+}

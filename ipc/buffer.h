@@ -1,0 +1,43 @@
+/* A growing byte buffer with a ceiling, read from its front and written at its end. */
+#ifndef IPC_BUFFER_H
+#define IPC_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ipc_buffer {
+    uint8_t *memory;
+    size_t start;      /* first unread byte */
+    size_t end;        /* one past the last byte */
+    size_t capacity;
+    size_t limit;      /* unread bytes never exceed it */
+};
+
+void ipc_buffer_init(struct ipc_buffer *buffer, size_t limit_bytes);
+void ipc_buffer_finish(struct ipc_buffer *buffer);
+
+static inline size_t ipc_buffer_length(const struct ipc_buffer *buffer)
+{
+    return buffer->end - buffer->start;
+}
+
+static inline uint8_t *ipc_buffer_data(const struct ipc_buffer *buffer)
+{
+    return buffer->memory + buffer->start;
+}
+
+/* Room for `bytes` more at the end: the place to write them, to be confirmed by
+ * ipc_buffer_commit. NULL above the limit or without memory; nothing changed then. */
+uint8_t *ipc_buffer_reserve(struct ipc_buffer *buffer, size_t bytes);
+void ipc_buffer_commit(struct ipc_buffer *buffer, size_t bytes);
+
+/* 0, or -1 above the limit or without memory. */
+int ipc_buffer_append(struct ipc_buffer *buffer, const void *data, size_t bytes);
+
+/* Drops bytes from the front. Memory that an emptied buffer no longer needs goes back. */
+void ipc_buffer_consume(struct ipc_buffer *buffer, size_t bytes);
+
+/* Drops bytes from the end, to undo a half-written record. */
+void ipc_buffer_truncate(struct ipc_buffer *buffer, size_t length);
+
+#endif

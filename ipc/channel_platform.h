@@ -1,0 +1,29 @@
+/* Between channel.c and its platform half; nobody else includes it. */
+#ifndef IPC_CHANNEL_PLATFORM_H
+#define IPC_CHANNEL_PLATFORM_H
+
+#include "channel.h"
+
+#define IPC_SCRATCH_BYTES ((size_t)128 * 1024)
+
+/* What channel_unix.c and channel_windows.c provide. */
+int ipc_channel_platform_open(struct ipc_channel *channel, int fd);
+void ipc_channel_platform_write(struct ipc_channel *channel);      /* takes what it can from `out` */
+void ipc_channel_platform_listen(struct ipc_channel *channel);     /* after reading or wants_write changed */
+void ipc_channel_platform_close(struct ipc_channel *channel);      /* calls ipc_channel_closed later */
+
+/* What they call. */
+
+/* `bytes` came from the peer. Whole frames are delivered, the rest is kept. */
+void ipc_channel_received(struct ipc_channel *channel, const uint8_t *bytes, size_t length);
+
+/* As above, for bytes that were written behind channel->in's end. */
+void ipc_channel_received_in_place(struct ipc_channel *channel, size_t length);
+
+/* How much to make room for in channel->in: it grows as bytes come, not as a length claims. */
+size_t ipc_channel_wanted(const struct ipc_channel *channel);
+
+void ipc_channel_ended(struct ipc_channel *channel, int status, const char *reason);
+void ipc_channel_closed(struct ipc_channel *channel);
+
+#endif

@@ -1,0 +1,159 @@
+/* The channel over a Unix socket: recvmsg, so that descriptors can come along with a frame (a libuv
+ * pipe can't receive a regular file), and send, over one uv_poll. */
+#include "channel_platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifdef MSG_CMSG_CLOEXEC
+#define RECEIVE_FLAGS MSG_CMSG_CLOEXEC
+#else
+#define RECEIVE_FLAGS 0
+#endif
+#ifdef MSG_NOSIGNAL
+#define SEND_FLAGS MSG_NOSIGNAL
+#else
+#define SEND_FLAGS 0   /* the programs ignore SIGPIPE */
+#endif
+
+#define DESCRIPTORS (sizeof ((struct ipc_channel *)0)->descriptors / sizeof(int))
+
+union control {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS)];
+};
+
+static void keep_descriptor(struct ipc_channel *channel, int fd)
+{
+    if (channel->descriptor_count == DESCRIPTORS) {
+        close(fd);
+        return;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    channel->descriptors[channel->descriptor_count++] = fd;
+}
+
+static void keep_descriptors(struct ipc_channel *channel, struct msghdr *message)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            keep_descriptor(channel, fd);
+        }
+    }
+}
+
+static ssize_t receive(struct ipc_channel *channel, void *place, size_t size)
+{
+    union control control;
+    struct iovec iovec = { place, size };
+    struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes };
+    ssize_t got;
+    do
+        got = recvmsg(channel->fd, &message, RECEIVE_FLAGS);
+    while (got < 0 && errno == EINTR);
+    if (got >= 0 && message.msg_controllen > 0)
+        keep_descriptors(channel, &message);
+    return got;
+}
+
+static void on_readable(struct ipc_channel *channel)
+{
+    bool fresh = ipc_buffer_length(&channel->in) == 0;
+    size_t size = fresh ? IPC_SCRATCH_BYTES : ipc_channel_wanted(channel);
+    uint8_t *place = fresh ? channel->hub->scratch : ipc_buffer_reserve(&channel->in, size);
+    if (!place) {
+        ipc_channel_ended(channel, UV_ENOMEM, "no memory for a frame");
+        return;
+    }
+    ssize_t got = receive(channel, place, size);
+    if (got == 0)
+        ipc_channel_ended(channel, 0, "the peer closed");
+    else if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+        ipc_channel_ended(channel, uv_translate_sys_error(errno), "reading failed");
+    else if (got > 0 && fresh)
+        ipc_channel_received(channel, place, (size_t)got);
+    else if (got > 0)
+        ipc_channel_received_in_place(channel, (size_t)got);
+}
+
+static void on_uv_poll(uv_poll_t *poll, int status, int events)
+{
+    struct ipc_channel *channel = poll->data;
+    if (status < 0) {
+        ipc_channel_ended(channel, status, "polling failed");
+        return;
+    }
+    if ((events & UV_READABLE) && channel->open && !channel->ended)
+        on_readable(channel);
+    if ((events & UV_WRITABLE) && channel->open && !channel->ended)
+        ipc_channel_flush(channel);
+}
+
+void ipc_channel_platform_listen(struct ipc_channel *channel)
+{
+    int events = (channel->reading ? UV_READABLE : 0) | (channel->wants_write ? UV_WRITABLE : 0);
+    if (events == channel->polled)
+        return;
+    channel->polled = events;
+    if (events == 0)
+        uv_poll_stop(&channel->uv.poll);
+    else
+        uv_poll_start(&channel->uv.poll, events, on_uv_poll);
+}
+
+int ipc_channel_platform_open(struct ipc_channel *channel, int fd)
+{
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    int status = uv_poll_init(channel->hub->loop, &channel->uv.poll, fd);
+    if (status < 0) {
+        close(fd);
+        return status;
+    }
+    channel->fd = fd;
+    channel->uv.poll.data = channel;
+    ipc_channel_platform_listen(channel);
+    return 0;
+}
+
+void ipc_channel_platform_write(struct ipc_channel *channel)
+{
+    struct ipc_buffer *out = &channel->out;
+    while (ipc_buffer_length(out) > 0) {
+        ssize_t sent = send(channel->fd, ipc_buffer_data(out), ipc_buffer_length(out), SEND_FLAGS);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+        if (sent < 0) {
+            /* The peer is gone: nobody will read this. Reading tells, so that there is one end. */
+            ipc_buffer_consume(out, ipc_buffer_length(out));
+            channel->reading = true;
+            return;
+        }
+        ipc_buffer_consume(out, (size_t)sent);
+    }
+}
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+    struct ipc_channel *channel = handle->data;
+    close(channel->fd);
+    for (unsigned i = 0; i < channel->descriptor_count; i++)
+        close(channel->descriptors[i]);
+    channel->descriptor_count = 0;
+    ipc_channel_closed(channel);
+}
+
+void ipc_channel_platform_close(struct ipc_channel *channel)
+{
+    uv_close(&channel->uv.handle, on_uv_closed);
+}

@@ -1,0 +1,87 @@
+/* The tables that messages.def expands to. */
+#include "message.h"
+
+#include <string.h>
+
+struct ipc_text ipc_text(const char *string)
+{
+    return (struct ipc_text){ string, string ? strlen(string) : 0 };
+}
+
+bool ipc_text_is(struct ipc_text text, const char *string)
+{
+    return text.length == strlen(string) && (text.length == 0 || memcmp(text.data, string, text.length) == 0);
+}
+
+/* A message without fields still needs an array; the sentinel is not counted. */
+#define SENTINEL { NULL, 0, IPC_TYPE_UINT, IPC_OPTIONAL, 0, 0, 0, NULL }
+#define TABLE(text, record, number, speakers)                                                                  \
+    { text, number, speakers, sizeof(struct ipc_##record), record##_fields,                                    \
+      sizeof record##_fields / sizeof record##_fields[0] - 1 }
+
+#define CLIENT IPC_CLIENT
+#define DAEMON_TO_CLIENT IPC_DAEMON_TO_CLIENT
+#define DAEMON_TO_WORKER IPC_DAEMON_TO_WORKER
+#define WORKER IPC_WORKER
+
+#define RECORD(record) static const struct ipc_field record##_fields[] = {
+#define RECORD_END(record) SENTINEL };                                                                         \
+    static const struct ipc_table record##_table = TABLE(#record, record, 0, 0);
+#define MESSAGE(NAME, record, number, speakers) static const struct ipc_field record##_fields[] = {
+#define MESSAGE_END(record) SENTINEL };
+#define FIELD(owner, TYPE, field, rule, limit, initial)                                                        \
+    { #field, sizeof #field - 1, IPC_TYPE_##TYPE, IPC_##rule, limit, initial,                                  \
+      offsetof(struct ipc_##owner, field), NULL },
+#define NEST(owner, TYPE, field, record, rule, limit)                                                          \
+    { #field, sizeof #field - 1, IPC_TYPE_##TYPE, IPC_##rule, limit, 0, offsetof(struct ipc_##owner, field),   \
+      &record##_table },
+#include "messages.def"
+
+#define MESSAGE(NAME, record, number, speakers)                                                                \
+    static const struct ipc_table record##_table = TABLE(#NAME, record, number, speakers);
+#include "messages.def"
+
+static const struct ipc_table *const all_tables[] = {
+#define MESSAGE(NAME, record, number, speakers) &record##_table,
+#include "messages.def"
+};
+
+static const struct ipc_table *const by_number[] = {
+#define MESSAGE(NAME, record, number, speakers) [number] = &record##_table,
+#include "messages.def"
+};
+
+const struct ipc_table *ipc_table(unsigned number)
+{
+    return number < sizeof by_number / sizeof by_number[0] ? by_number[number] : NULL;
+}
+
+const struct ipc_table *const *ipc_tables(size_t *ret_count)
+{
+    *ret_count = sizeof all_tables / sizeof all_tables[0];
+    return all_tables;
+}
+
+const char *ipc_message_name(unsigned number)
+{
+    const struct ipc_table *table = ipc_table(number);
+    return table ? table->name : NULL;
+}
+
+void ipc_table_init(const struct ipc_table *table, void *record)
+{
+    memset(record, 0, table->size);
+    for (size_t i = 0; i < table->field_count; i++) {
+        const struct ipc_field *field = &table->fields[i];
+        char *place = (char *)record + field->offset;
+        if (field->type == IPC_TYPE_UINT)
+            *(uint64_t *)(void *)place = field->initial;
+        else if (field->type == IPC_TYPE_BOOL)
+            *(bool *)place = field->initial != 0;
+    }
+}
+
+void ipc_message_init(unsigned number, void *message)
+{
+    ipc_table_init(ipc_table(number), message);
+}

@@ -1,0 +1,52 @@
+/* UTF-8 by the ranges of RFC 3629, section 4. */
+#include "utf8.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* By first byte: how many bytes follow, and the range of the second. */
+static const struct { uint8_t first, last, more, low, high; } forms[] = {
+    { 0xc2, 0xdf, 1, 0x80, 0xbf }, { 0xe0, 0xe0, 2, 0xa0, 0xbf }, { 0xe1, 0xec, 2, 0x80, 0xbf },
+    { 0xed, 0xed, 2, 0x80, 0x9f }, { 0xee, 0xef, 2, 0x80, 0xbf }, { 0xf0, 0xf0, 3, 0x90, 0xbf },
+    { 0xf1, 0xf3, 3, 0x80, 0xbf }, { 0xf4, 0xf4, 3, 0x80, 0x8f },
+};
+
+/* The size of the valid sequence at `at`, or 0. */
+static size_t sequence(const uint8_t *at, size_t left)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (at[0] < forms[i].first || at[0] > forms[i].last)
+            continue;
+        if (left <= forms[i].more || at[1] < forms[i].low || at[1] > forms[i].high)
+            return 0;
+        for (size_t k = 2; k <= forms[i].more; k++)
+            if ((at[k] & 0xc0) != 0x80)
+                return 0;
+        return (size_t)forms[i].more + 1;
+    }
+    return 0;
+}
+
+static bool all_ascii(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return (word & 0x8080808080808080u) == 0;
+}
+
+bool ipc_utf8_valid(const void *bytes, size_t length)
+{
+    const uint8_t *at = bytes;
+    while (length > 0) {
+        size_t size;
+        if (length >= sizeof(uint64_t) && all_ascii(at))
+            size = sizeof(uint64_t);
+        else
+            size = at[0] < 0x80 ? 1 : sequence(at, length);
+        if (size == 0)
+            return false;
+        at += size;
+        length -= size;
+    }
+    return true;
+}

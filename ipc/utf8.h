@@ -1,0 +1,10 @@
+/* UTF-8 by RFC 3629: shortest forms only, no surrogates, nothing above U+10FFFF. Pure. */
+#ifndef IPC_UTF8_H
+#define IPC_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+bool ipc_utf8_valid(const void *bytes, size_t length);
+
+#endif
