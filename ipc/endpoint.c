@@ -1,0 +1,92 @@
+/* Default addresses, and what an address may look like. */
+#include "endpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _WIN32
+#define SCHEME "pipe:"
+#define PATH_BEGIN "\\\\.\\pipe\\"
+#define SAY_SCHEME "an address begins with pipe: (pipe:\\\\.\\pipe\\fetchd)"
+#define SAY_BEGIN "the name after pipe: must begin with \\\\.\\pipe\\"
+#define SAY_LENGTH "the pipe name is too long (255 bytes at most): choose a shorter one"
+#else
+#define SCHEME "unix:"
+#define PATH_BEGIN "/"
+#define SAY_SCHEME "an address begins with unix: (unix:/run/fetchd/fetchd.sock)"
+#define SAY_BEGIN "the path after unix: must be absolute"
+#ifdef __linux__
+#define SAY_LENGTH "the socket path is too long (107 bytes at most): choose a shorter one"
+#else
+#define SAY_LENGTH "the socket path is too long (103 bytes at most): choose a shorter one"
+#endif
+#endif
+
+/* An empty variable counts as one that is not set, as the XDG specification says. */
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
+/* The user's directory for sockets; a relative one must be ignored, says the XDG specification. */
+static const char *runtime_directory(void)
+{
+#ifdef _WIN32
+    return NULL;
+#else
+    const char *directory = variable("XDG_RUNTIME_DIR");
+    return directory && directory[0] == '/' ? directory : NULL;
+#endif
+}
+
+static int write_address(char *ret_address, size_t size, const char *before, const char *directory,
+                         const char *after)
+{
+    size_t needed = strlen(before) + strlen(directory) + strlen(after) + 1;
+    if (needed > size)
+        return -1;
+    snprintf(ret_address, size, "%s%s%s", before, directory, after);
+    return 1;
+}
+
+int ipc_endpoint_candidate(unsigned index, char *ret_address, size_t size)
+{
+    const char *named = variable("FETCHD_ADDRESS"), *directory = runtime_directory();
+    if (named)
+        return index == 0 ? write_address(ret_address, size, "", named, "") : 0;
+    if (directory && index == 0)
+        return write_address(ret_address, size, SCHEME, directory, "/fetchd/fetchd.sock");
+    if (index != (directory ? 1 : 0))
+        return 0;
+    return write_address(ret_address, size, IPC_ENDPOINT_SYSTEM, "", "");
+}
+
+int ipc_endpoint_default(char *ret_address, size_t size)
+{
+    return ipc_endpoint_candidate(0, ret_address, size) == 1 ? 0 : -1;
+}
+
+const char *ipc_endpoint_path(const char *address, const char **ret_reason)
+{
+    if (strncmp(address, SCHEME, sizeof SCHEME - 1) != 0) {
+        *ret_reason = SAY_SCHEME;
+        return NULL;
+    }
+    const char *path = address + sizeof SCHEME - 1;
+    if (strncmp(path, PATH_BEGIN, sizeof PATH_BEGIN - 1) != 0 || !path[sizeof PATH_BEGIN - 1]) {
+        *ret_reason = SAY_BEGIN;
+        return NULL;
+    }
+    if (strlen(path) > IPC_ENDPOINT_PATH_BYTES) {
+        *ret_reason = SAY_LENGTH;
+        return NULL;
+    }
+    return path;
+}
+
+bool ipc_endpoint_is_system(const char *address)
+{
+    return strcmp(address, IPC_ENDPOINT_SYSTEM) == 0;
+}
