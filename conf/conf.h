@@ -1,0 +1,50 @@
+/* The configuration: an INI file read by inih into one struct, every setting a row of settings.def.
+ * Nothing here logs: errors are sentences that name file, line and key. */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct conf_list { char **items; size_t count; };
+
+#define CONF_C_TYPE_STRING char *
+#define CONF_C_TYPE_LIST struct conf_list
+#define CONF_C_TYPE_NUMBER uint64_t
+#define CONF_C_TYPE_BOOLEAN bool
+#define CONF_C_TYPE_DURATION uint64_t
+#define CONF_C_TYPE_SIZE uint64_t
+#define CONF_C_TYPE_CHOICE uint64_t   /* the word's place in the row */
+
+struct conf {
+#define SETTING(section, key, TYPE, field, initial, low, high, when, help) CONF_C_TYPE_##TYPE field;
+#include "settings.def"
+};
+
+enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_NOTICE, CONF_LOG_INFO, CONF_LOG_DEBUG };
+enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
+
+#define CONF_ERROR_BYTES 512
+
+/* A configuration with every setting at its initial value. NULL without memory. */
+struct conf *conf_create(void);
+void conf_destroy(struct conf *conf);
+
+/* Reads `file` over what `conf` holds. 0, or -1 with a sentence in ret_error ("FILE:LINE: ..."):
+ * then `conf` is half changed and of no use but to be destroyed. */
+int conf_read(struct conf *conf, const char *file, char ret_error[CONF_ERROR_BYTES]);
+
+/* Sets one setting from text, as `section` and `key` would in a file. 0, or -1 with a sentence. */
+int conf_set(struct conf *conf, const char *section, const char *key, const char *value,
+             char ret_error[CONF_ERROR_BYTES]);
+
+/* Writes every setting with its help, as a file that conf_read would read back. */
+void conf_print(const struct conf *conf, FILE *out);
+
+/* Calls `on_difference` for each setting that differs and that a reload can't apply. */
+void conf_compare(const struct conf *running, const struct conf *wanted,
+                  void (*on_difference)(const char *section, const char *key, void *context), void *context);
+
+#endif
