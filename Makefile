@@ -1,0 +1,73 @@
+# The front door: each target sets up what it needs. Meson and ninja do the work; options for them:
+#   make test MESON_ARGS=-Dwerror=true     make test TESTS='unit process'     make build BUILD=out
+
+BUILD ?= build
+MESON_ARGS ?=
+TESTS ?=
+
+comma := ,
+SANITIZERS := -Db_sanitize=address$(comma)undefined -Db_lundef=false
+PREFIX_OF_DEPENDENCIES = $(shell ./setup.sh --print-prefix)
+
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+.PHONY: help setup setup-tests build run test sanitize bench chaos fuzz format clean install
+
+help:
+	@echo 'make build | run | test | sanitize | bench | chaos | fuzz | format | clean | install'
+
+# configure FOLDER,ARGUMENTS: anew when the arguments or the pinned libraries have changed.
+define configure
+	@wanted='$(PREFIX_OF_DEPENDENCIES) $(2)'; \
+	if [ "$$(cat $(1)/.configured 2>/dev/null)" != "$$wanted" ]; then \
+	  if [ -d $(1)/meson-private ]; then rm -rf $(1); fi; \
+	  meson setup $(1) --pkg-config-path $(PREFIX_OF_DEPENDENCIES)/lib/pkgconfig $(2) && \
+	  echo "$$wanted" >$(1)/.configured; \
+	fi
+endef
+
+setup:
+	@./setup.sh --build-only
+
+setup-tests:
+	@./setup.sh
+
+build: setup
+	$(call configure,$(BUILD),$(MESON_ARGS))
+	@ninja -C $(BUILD)
+
+run: build
+	FETCHD_BUILD=$(BUILD) tests/demo
+
+test: setup-tests build
+	FETCHD_BUILD=$(BUILD) tests/run $(TESTS)
+
+sanitize: setup-tests
+	$(call configure,build-asan,$(SANITIZERS) $(MESON_ARGS))
+	@ninja -C build-asan
+	FETCHD_BUILD=build-asan tests/run $(TESTS)
+
+bench: setup-tests
+	$(call configure,build-release,--buildtype=release $(MESON_ARGS))
+	@ninja -C build-release
+	FETCHD_BUILD=build-release tests/bench/run
+
+chaos: setup-tests build
+	FETCHD_BUILD=$(BUILD) tests/chaos
+
+fuzz: export CC = clang
+fuzz: setup-tests
+	$(call configure,build-fuzz,-Dfuzz=enabled $(SANITIZERS) $(MESON_ARGS))
+	@ninja -C build-fuzz
+	FETCHD_BUILD=build-fuzz tests/fuzz/run
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf $(BUILD) build-asan build-release build-fuzz
+
+# Builds only what was never built: under sudo there is another home, so another cache.
+install:
+	@test -f $(BUILD)/.configured || $(MAKE) build
+	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(abspath $(DESTDIR))')
