@@ -1,0 +1,524 @@
+/* The daemon: start, reload, drain, stop, in reading order. */
+#include "daemon.h"
+
+#include "log.h"
+#include "request.h"
+#include "service.h"
+#include "session.h"
+#include "supervisor.h"
+
+#include "ipc/endpoint.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define TICK_MS 1000
+#define OVERSLEPT_MS 1000
+#define LINGER_MS 2000                   /* past the drain deadline, for the last bytes */
+#define LINGER_STEP_MS 20
+#define RESERVED_DESCRIPTORS 64          /* of a worker, for all that is not a connection */
+#define CA_LIMIT_BYTES (768 * 1024)      /* one SETTINGS frame carries them */
+
+/* ---- workers ---- */
+
+void daemon_worker_ready(struct daemon *daemon, struct supervisor *supervisor, bool ready)
+{
+    pool_set_ready(&daemon->pool, supervisor->number, ready);
+}
+
+struct supervisor *daemon_choose_worker(struct daemon *daemon, const char *origin)
+{
+    int number = pool_place(&daemon->pool, origin);
+    return number < 0 ? NULL : &daemon->workers[number];
+}
+
+/* Each ASSIGN takes the request out of the queue, and puts it back only when no worker is left. */
+void daemon_worker_came(struct daemon *daemon)
+{
+    for (unsigned left = daemon->queue_length; left > 0 && daemon->pool.ready > 0; left--)
+        request_event(daemon->queue, REQUEST_ASSIGN, NULL);
+}
+
+static uint64_t connection_budget(const struct conf *conf)
+{
+    struct rlimit limit;
+    uint64_t allowed = 1024;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        allowed = limit.rlim_cur;
+    allowed = allowed > 2 * RESERVED_DESCRIPTORS ? allowed - RESERVED_DESCRIPTORS : RESERVED_DESCRIPTORS;
+    return conf->worker_connections && conf->worker_connections < allowed ? conf->worker_connections : allowed;
+}
+
+static struct ipc_texts borrow_list(const struct conf_list *list, struct ipc_text *items)
+{
+    for (size_t i = 0; i < list->count; i++)
+        items[i] = ipc_text(list->items[i]);
+    return (struct ipc_texts){ items, list->count };
+}
+
+static enum log_level log_level_of(const struct conf *conf)
+{
+    static const enum log_level levels[] = {
+        [CONF_LOG_ERROR] = LOG_LEVEL_ERROR, [CONF_LOG_WARNING] = LOG_LEVEL_WARNING,
+        [CONF_LOG_NOTICE] = LOG_LEVEL_NOTICE, [CONF_LOG_INFO] = LOG_LEVEL_INFO, [CONF_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+    };
+    return levels[conf->log_level];
+}
+
+/* A worker's slice of the configuration: values, never a path. */
+void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
+{
+    const struct conf *conf = daemon->conf;
+    struct ipc_text allow[256], deny[256];
+    struct ipc_settings settings;
+    IPC_INIT(SETTINGS, &settings);
+    settings.build = IPC_TEXT(FETCHD_VERSION);
+    settings.worker = supervisor->number;
+    settings.log_level = (uint64_t)log_level_of(conf);
+    settings.ca_pem = (struct ipc_bytes){ daemon->ca_pem, daemon->ca_length };
+    settings.egress_allow = borrow_list(&conf->egress_allow, allow);
+    settings.egress_deny = borrow_list(&conf->egress_deny, deny);
+    settings.connect_timeout_ms = conf->connect_timeout_ms;
+    settings.headers_timeout_ms = conf->headers_timeout_ms;
+    settings.idle_timeout_ms = conf->idle_timeout_ms;
+    settings.total_timeout_ms = conf->total_timeout_ms;
+    settings.max_body_bytes = conf->max_body_bytes;
+    settings.max_header_bytes = conf->max_header_bytes;
+    settings.connections = connection_budget(conf);
+    settings.connections_per_multi = conf->connections_per_multi;
+    settings.partitions = conf->partitions;
+    settings.partition_idle_ms = conf->partition_idle_ms;
+    settings.resolver_threads = conf->resolver_threads;
+    settings.user_agent = IPC_TEXT("fetchd/" FETCHD_VERSION);
+    supervisor_send(supervisor, IPC_SETTINGS, 0, &settings);
+}
+
+/* ---- the queue ---- */
+
+void daemon_enqueue(struct daemon *daemon, struct request *request)
+{
+    request->queued = true;
+    request->queued_ms = uv_now(&daemon->loop);
+    daemon->queue_length++;
+    DL_APPEND2(daemon->queue, request, previous, next);
+}
+
+void daemon_dequeue(struct daemon *daemon, struct request *request)
+{
+    if (!request->queued)
+        return;
+    request->queued = false;
+    daemon->queue_length--;
+    DL_DELETE2(daemon->queue, request, previous, next);
+}
+
+/* The queue is in order of arrival, so the oldest are in front. */
+static void expire_queue(struct daemon *daemon)
+{
+    uint64_t now_ms = uv_now(&daemon->loop);
+    while (daemon->queue && now_ms - daemon->queue->queued_ms >= daemon->conf->queue_timeout_ms)
+        request_event(daemon->queue, REQUEST_EXPIRE, NULL);
+}
+
+/* ---- time ---- */
+
+bool daemon_overslept(const struct daemon *daemon)
+{
+    return daemon->overslept;
+}
+
+static void on_uv_tick(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    uint64_t now_ms = uv_now(&daemon->loop);
+    daemon->overslept = now_ms > daemon->tick_due_ms + OVERSLEPT_MS;
+    daemon->tick_due_ms = now_ms + TICK_MS;
+    service_alive();
+    expire_queue(daemon);
+}
+
+/* ---- sessions ---- */
+
+static void on_accept(void *owner, int fd)
+{
+    struct daemon *daemon = owner;
+    struct session *session = session_create(daemon, fd, ++daemon->last_session);
+    if (!session)
+        return;
+    DL_APPEND(daemon->sessions, session);
+    if (++daemon->session_count > daemon->conf->sessions)
+        session_fail(session, IPC_ERROR_OVERLOADED, "too many client connections ([daemon] sessions)");
+}
+
+static void close_sessions(struct daemon *daemon)
+{
+    struct session *session, *next;
+    DL_FOREACH_SAFE(daemon->sessions, session, next)
+        session_close(session);
+}
+
+void daemon_session_closed(struct daemon *daemon, struct session *session)
+{
+    DL_DELETE(daemon->sessions, session);
+    daemon->session_count--;
+}
+
+/* ---- stop ---- */
+
+static void close_signals(struct daemon *daemon)
+{
+    uv_close((uv_handle_t *)&daemon->terminate, NULL);
+    uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+    uv_close((uv_handle_t *)&daemon->hangup, NULL);
+    uv_close((uv_handle_t *)&daemon->tick, NULL);
+    uv_close((uv_handle_t *)&daemon->drain_timer, NULL);
+}
+
+static bool workers_are_down(const struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        if (!supervisor_is_down(&daemon->workers[i]))
+            return false;
+    return true;
+}
+
+/* The last worker is gone: nothing keeps the loop alive any more. */
+void daemon_worker_stopped(struct daemon *daemon)
+{
+    if (daemon->state != DAEMON_STOPPING || !workers_are_down(daemon))
+        return;
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        supervisor_close(&daemon->workers[i]);
+    close_sessions(daemon);
+    close_signals(daemon);
+    ipc_hub_close(&daemon->hub);
+}
+
+static void stop(struct daemon *daemon)
+{
+    daemon->state = DAEMON_STOPPING;
+    log_info("daemon: all requests are answered, stopping");
+    close_sessions(daemon);
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        supervisor_retire(&daemon->workers[i], "the daemon stops");
+    uv_timer_stop(&daemon->drain_timer);
+}
+
+static bool answers_wait(const struct daemon *daemon)
+{
+    const struct session *session;
+    DL_FOREACH(daemon->sessions, session)
+        if (ipc_channel_unsent(&session->channel) > 0 || ipc_buffer_length(&session->held) > 0)
+            return true;
+    return false;
+}
+
+/* Every request has its DONE; slow readers get a while to take what was sent to them. */
+static void on_uv_drained(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    if (daemon->state != DAEMON_DRAINING || daemon->in_flight > 0)
+        return;
+    if (answers_wait(daemon) && uv_now(&daemon->loop) < daemon->linger_until_ms)
+        uv_timer_start(timer, on_uv_drained, LINGER_STEP_MS, 0);
+    else
+        stop(daemon);
+}
+
+/* The last answer may be in the midst of being sent: stopping waits for a turn of its own. */
+void daemon_request_left(struct daemon *daemon)
+{
+    daemon->in_flight--;
+    if (daemon->state == DAEMON_DRAINING && daemon->in_flight == 0)
+        uv_timer_start(&daemon->drain_timer, on_uv_drained, 0, 0);
+}
+
+/* ---- drain ---- */
+
+static void shut_requests(struct daemon *daemon)
+{
+    struct session *session;
+    DL_FOREACH(daemon->sessions, session)
+        while (session->requests)
+            request_event(session->requests, REQUEST_SHUTDOWN, NULL);
+}
+
+static void on_uv_drain_deadline(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    log_warning("daemon: %u requests are still open at the drain deadline, ending them", daemon->in_flight);
+    shut_requests(daemon);
+}
+
+static void say_goaway(struct daemon *daemon)
+{
+    struct session *session;
+    DL_FOREACH(daemon->sessions, session) {
+        struct ipc_goaway goaway = { .last_id = session->last_id, .reason = IPC_TEXT("the daemon stops") };
+        if (session->greeted)
+            session_send(session, IPC_GOAWAY, 0, &goaway);
+    }
+}
+
+static void drain(struct daemon *daemon)
+{
+    daemon->state = DAEMON_DRAINING;
+    daemon->linger_until_ms = uv_now(&daemon->loop) + daemon->conf->drain_timeout_ms + LINGER_MS;
+    log_info("daemon: draining, %u requests open, for at most %llu ms", daemon->in_flight,
+             (unsigned long long)daemon->conf->drain_timeout_ms);
+    service_stopping();
+    listener_close(&daemon->listener);
+    say_goaway(daemon);
+    if (daemon->in_flight == 0)
+        uv_timer_start(&daemon->drain_timer, on_uv_drained, 0, 0);
+    else
+        uv_timer_start(&daemon->drain_timer, on_uv_drain_deadline, daemon->conf->drain_timeout_ms, 0);
+}
+
+static void stop_workers_now(struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        supervisor_event(&daemon->workers[i], SUPERVISOR_STOP, "is stopped");
+}
+
+/* The first asks, the second insists. */
+static void on_uv_terminate(uv_signal_t *handle, int signal)
+{
+    struct daemon *daemon = handle->data;
+    (void)signal;
+    if (daemon->state == DAEMON_RUNNING)
+        drain(daemon);
+    else if (daemon->state == DAEMON_DRAINING)
+        shut_requests(daemon);
+    else
+        stop_workers_now(daemon);
+}
+
+/* ---- reload ---- */
+
+static void configure_log(const struct conf *conf)
+{
+    log_configure(log_level_of(conf), conf->log_format == CONF_LOG_JSON);
+}
+
+static void on_difference(const char *section, const char *key, void *context)
+{
+    (void)context;
+    log_warning("daemon: [%s] %s needs a restart, keeping its old value", section, key);
+}
+
+static int read_ca(struct daemon *daemon, const struct conf *conf)
+{
+    uint8_t *pem = NULL;
+    size_t length = 0;
+    if (*conf->ca_file) {
+        FILE *file = fopen(conf->ca_file, "r");
+        pem = file ? malloc(CA_LIMIT_BYTES + 1) : NULL;
+        length = pem ? fread(pem, 1, CA_LIMIT_BYTES + 1, file) : 0;
+        if (!file)
+            log_error("daemon: [tls] ca_file = %s: %s", conf->ca_file, strerror(errno));
+        else
+            fclose(file);
+        if (!pem || length > CA_LIMIT_BYTES) {
+            if (pem)
+                log_error("daemon: [tls] ca_file = %s: is above %d bytes", conf->ca_file, CA_LIMIT_BYTES);
+            free(pem);
+            return -1;
+        }
+    }
+    free(daemon->ca_pem);
+    daemon->ca_pem = pem;
+    daemon->ca_length = length;
+    return 0;
+}
+
+static void on_uv_hangup(uv_signal_t *handle, int signal)
+{
+    struct daemon *daemon = handle->data;
+    char error[CONF_ERROR_BYTES];
+    (void)signal;
+    if (!daemon->conf_file) {
+        log_notice("daemon: nothing to reload, it was started without --config");
+        return;
+    }
+    service_reloading();
+    struct conf *wanted = conf_create();
+    if (!wanted || conf_read(wanted, daemon->conf_file, error) < 0) {
+        log_error("daemon: reload refused, keeping the old settings: %s", wanted ? error : "no memory");
+        conf_destroy(wanted);
+    } else {
+        conf_compare(daemon->conf, wanted, on_difference, NULL);
+        read_ca(daemon, wanted);
+        conf_destroy(daemon->conf);
+        daemon->conf = wanted;
+        configure_log(wanted);
+        log_notice("daemon: reloaded %s", daemon->conf_file);
+    }
+    service_ready("running");
+}
+
+/* ---- start ---- */
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        log_info("daemon: %llu descriptors allowed, in each process", (unsigned long long)limit.rlim_cur);
+}
+
+static bool is_executable(const char *path)
+{
+    uv_fs_t request;
+    int status = uv_fs_access(NULL, &request, path, X_OK, NULL);
+    uv_fs_req_cleanup(&request);
+    return status == 0;
+}
+
+/* As configured; else the one beside this fetchd in a build tree; else the installed one. */
+static int find_worker(struct daemon *daemon)
+{
+    char self[2048];
+    size_t size = sizeof self;
+    if (*daemon->conf->worker_program) {
+        snprintf(daemon->worker_program, sizeof daemon->worker_program, "%s", daemon->conf->worker_program);
+    } else if (uv_exepath(self, &size) == 0 && strrchr(self, '/')) {
+        *strrchr(self, '/') = '\0';
+        snprintf(daemon->worker_program, sizeof daemon->worker_program, "%s/../worker/fetchd-worker", self);
+        if (!is_executable(daemon->worker_program))
+            snprintf(daemon->worker_program, sizeof daemon->worker_program, "%s", FETCHD_WORKER);
+    }
+    if (is_executable(daemon->worker_program))
+        return 0;
+    log_error("daemon: there is no worker program at %s, see [workers] program", daemon->worker_program);
+    return -1;
+}
+
+static int open_listener(struct daemon *daemon)
+{
+    char address[4096], error[LISTENER_ERROR_BYTES];
+    int inherited = service_inherited_socket(), result;
+    if (inherited >= 0) {
+        snprintf(address, sizeof address, "a socket from the service manager");
+        result = listener_adopt(&daemon->listener, &daemon->loop, inherited, on_accept, daemon, error);
+    } else {
+        if (*daemon->conf->listen)
+            snprintf(address, sizeof address, "%s", daemon->conf->listen);
+        else if (ipc_endpoint_default(address, sizeof address) < 0)
+            snprintf(address, sizeof address, "unix:");
+        result = listener_open(&daemon->listener, &daemon->loop, address, daemon->conf->socket_mode,
+                               daemon->conf->socket_group, on_accept, daemon, error);
+    }
+    if (result < 0)
+        log_error("daemon: can't listen: %s", error);
+    else
+        log_info("daemon: fetchd %s listens on %s", FETCHD_VERSION, address);
+    return result;
+}
+
+static int start_workers(struct daemon *daemon)
+{
+    unsigned processors = uv_available_parallelism();
+    daemon->worker_count = daemon->conf->workers ? (unsigned)daemon->conf->workers : processors;
+    daemon->workers = calloc(daemon->worker_count, sizeof *daemon->workers);
+    if (!daemon->workers || pool_init(&daemon->pool, daemon->worker_count) < 0) {
+        log_error("daemon: no memory for %u workers", daemon->worker_count);
+        return -1;
+    }
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        supervisor_init(&daemon->workers[i], daemon, i);
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        supervisor_event(&daemon->workers[i], SUPERVISOR_SPAWN, NULL);
+    return 0;
+}
+
+static void start_signal(struct daemon *daemon, uv_signal_t *handle, int signal, uv_signal_cb callback)
+{
+    uv_signal_init(&daemon->loop, handle);
+    handle->data = daemon;
+    uv_signal_start(handle, callback, signal);
+}
+
+static void start_timers(struct daemon *daemon)
+{
+    uv_timer_init(&daemon->loop, &daemon->tick);
+    uv_timer_init(&daemon->loop, &daemon->drain_timer);
+    daemon->tick.data = daemon->drain_timer.data = daemon;
+    daemon->tick_due_ms = uv_now(&daemon->loop) + TICK_MS;
+    uv_timer_start(&daemon->tick, on_uv_tick, TICK_MS, TICK_MS);
+    start_signal(daemon, &daemon->terminate, SIGTERM, on_uv_terminate);
+    start_signal(daemon, &daemon->interrupt, SIGINT, on_uv_terminate);
+    start_signal(daemon, &daemon->hangup, SIGHUP, on_uv_hangup);
+}
+
+static void name_instance(struct daemon *daemon)
+{
+    uint8_t random[16] = { 0 };
+    uv_random(NULL, NULL, random, sizeof random, 0, NULL);
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(daemon->instance + 2 * i, 3, "%02x", random[i]);
+}
+
+static void finish(struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        supervisor_finish(&daemon->workers[i]);
+    listener_finish(&daemon->listener);
+    pool_finish(&daemon->pool);
+    principals_finish(&daemon->principals);
+    ipc_decoder_finish(&daemon->decoder);
+    ipc_decoder_finish(&daemon->kept_decoder);
+    ipc_hub_finish(&daemon->hub);
+    free(daemon->workers);
+    free(daemon->ca_pem);
+    conf_destroy(daemon->conf);
+}
+
+/* What needs no handle in the loop yet, so that a failure only has to return. */
+static int prepare(struct daemon *daemon)
+{
+    raise_descriptor_limit();
+    name_instance(daemon);
+    if (ipc_decoder_init(&daemon->decoder) < 0 || ipc_decoder_init(&daemon->kept_decoder) < 0)
+        return -1;
+    return find_worker(daemon) < 0 || read_ca(daemon, daemon->conf) < 0 ? -1 : 0;
+}
+
+int daemon_run(struct conf *conf, const char *conf_file)
+{
+    struct daemon *daemon = calloc(1, sizeof *daemon);
+    if (!daemon)
+        return 1;
+    /* Whatever our own parent left open must not reach a worker. */
+    uv_disable_stdio_inheritance();
+    signal(SIGPIPE, SIG_IGN);
+    daemon->conf = conf;
+    daemon->conf_file = conf_file;
+    daemon->listener.fd = daemon->listener.lock_fd = -1;
+    configure_log(conf);
+    int exit_code = 1;
+    if (prepare(daemon) == 0 && uv_loop_init(&daemon->loop) == 0) {
+        daemon->started_ms = uv_now(&daemon->loop);
+        if (open_listener(daemon) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0) {
+            start_timers(daemon);
+            if (start_workers(daemon) == 0) {
+                service_ready("running");
+                uv_run(&daemon->loop, UV_RUN_DEFAULT);
+                log_info("daemon: stopped");
+                exit_code = 0;
+            }
+        }
+        uv_loop_close(&daemon->loop);
+    }
+    finish(daemon);
+    free(daemon);
+    return exit_code;
+}

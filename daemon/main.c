@@ -1,0 +1,91 @@
+/* fetchd's command line. The only caller of exit. */
+#include "daemon.h"
+
+#include "conf/conf.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "usage: fetchd [--config FILE] [--listen ADDRESS] [--workers N]\n"
+    "              [--check] [--print-config] [--version] [--help]\n"
+    "  --config FILE       read settings from FILE\n"
+    "  --listen ADDRESS    unix:PATH; overrides [daemon] listen\n"
+    "  --workers N         overrides [workers] count\n"
+    "  --check             read the settings, say what is wrong, and exit\n"
+    "  --print-config      print every setting with its help and present value, and exit\n"
+    "Runs in the foreground and logs to stderr. SIGTERM drains, SIGHUP reloads.\n";
+
+static const struct option options[] = {
+    { "config", required_argument, NULL, 'c' }, { "listen", required_argument, NULL, 'l' },
+    { "workers", required_argument, NULL, 'w' }, { "check", no_argument, NULL, 'k' },
+    { "print-config", no_argument, NULL, 'p' }, { "version", no_argument, NULL, 'v' },
+    { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+};
+
+struct arguments {
+    const char *config, *listen, *workers;
+    bool check, print;
+};
+
+static void set_or_exit(struct conf *conf, const char *section, const char *key, const char *value)
+{
+    char error[CONF_ERROR_BYTES];
+    if (!value || conf_set(conf, section, key, value, error) == 0)
+        return;
+    fprintf(stderr, "fetchd: %s\n", error);
+    exit(EXIT_USAGE);
+}
+
+static struct arguments read_arguments(int argc, char **argv)
+{
+    struct arguments arguments = { NULL, NULL, NULL, false, false };
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c': arguments.config = optarg; break;
+        case 'l': arguments.listen = optarg; break;
+        case 'w': arguments.workers = optarg; break;
+        case 'k': arguments.check = true; break;
+        case 'p': arguments.print = true; break;
+        case 'v': printf("fetchd %s\n", FETCHD_VERSION); exit(EXIT_SUCCESS);
+        case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
+        default: fputs(usage, stderr); exit(EXIT_USAGE);
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "fetchd: unexpected argument \"%s\"\n%s", argv[optind], usage);
+        exit(EXIT_USAGE);
+    }
+    return arguments;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = read_arguments(argc, argv);
+    struct conf *conf = conf_create();
+    char error[CONF_ERROR_BYTES];
+    if (!conf) {
+        fputs("fetchd: not enough memory\n", stderr);
+        return EXIT_FAILURE;
+    }
+    if (arguments.config && conf_read(conf, arguments.config, error) < 0) {
+        fprintf(stderr, "fetchd: %s\n", error);
+        conf_destroy(conf);
+        return EXIT_USAGE;
+    }
+    set_or_exit(conf, "daemon", "listen", arguments.listen);
+    set_or_exit(conf, "workers", "count", arguments.workers);
+    if (arguments.print)
+        conf_print(conf, stdout);
+    if (arguments.check && !arguments.print)
+        puts("fetchd: the settings are right");
+    if (arguments.print || arguments.check) {
+        conf_destroy(conf);
+        return EXIT_SUCCESS;
+    }
+    return daemon_run(conf, arguments.config);
+}

@@ -1,0 +1,632 @@
+/* One fetch in flight. */
+#include "request.h"
+
+#include "daemon.h"
+#include "log.h"
+#include "session.h"
+#include "supervisor.h"
+
+#include "ipc/credit.h"
+#include "ipc/error.h"
+#include "ipc/pack.h"
+#include "ipc/redirect.h"
+#include "ipc/unpack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define LEAST_GRANT_BYTES ((int64_t)16 * 1024)
+#define ATTEMPTS 3               /* with other workers, when one is lost */
+
+static const char *const state_names[REQUEST_STATES] = {
+    [REQUEST_QUEUED] = "queued", [REQUEST_PLACED] = "placed", [REQUEST_ANSWERED] = "answered",
+    [REQUEST_ABANDONED] = "abandoned",
+};
+static const char *const event_names[REQUEST_EVENTS] = {
+    [REQUEST_ASSIGN] = "assign", [REQUEST_EXPIRE] = "expire", [REQUEST_SENDING] = "sending",
+    [REQUEST_HOP] = "hop", [REQUEST_RESPONSE] = "response", [REQUEST_DATA] = "data",
+    [REQUEST_UPLOAD_CREDIT] = "upload credit", [REQUEST_DONE] = "done", [REQUEST_LOST] = "lost",
+    [REQUEST_BODY] = "body", [REQUEST_CREDIT] = "credit", [REQUEST_REWOUND] = "rewound",
+    [REQUEST_CANCEL] = "cancel", [REQUEST_HANGUP] = "hangup", [REQUEST_SHUTDOWN] = "shutdown",
+};
+
+const char *request_state_name(enum request_state state) { return state_names[state]; }
+const char *request_event_name(enum request_event event) { return event_names[event]; }
+
+/* ---- life ---- */
+
+static void destroy(struct request *request)
+{
+    if (request->supervisor)
+        supervisor_leave(request->supervisor, request);
+    daemon_dequeue(request->daemon, request);
+    if (request->session)
+        session_leave(request->session, request);
+    free(request->kept);
+    free(request);
+}
+
+static int keep(struct request *request, const uint8_t *body, size_t length)
+{
+    uint8_t *copy = malloc(length);
+    if (!copy)
+        return -1;
+    memcpy(copy, body, length);
+    free(request->kept);
+    request->kept = copy;
+    request->kept_length = length;
+    return 0;
+}
+
+struct request *request_of_worker(struct supervisor *supervisor, uint32_t worker_id)
+{
+    struct request *request;
+    HASH_FIND(worker_handle, supervisor->requests, &worker_id, sizeof worker_id, request);
+    return request;
+}
+
+/* ---- the one DONE ---- */
+
+static void send_done(struct request *request, const struct ipc_done *done)
+{
+    struct daemon *daemon = request->daemon;
+    if (done->error)
+        daemon->failed++;
+    else
+        daemon->succeeded++;
+    log_debug("session %u request %u: %s", request->session->number, request->client_id,
+              done->error ? "failed" : "done");
+    session_send(request->session, IPC_DONE, request->client_id, done);
+}
+
+static void init_failure(struct ipc_failure *failure, enum ipc_error_code code, const char *message)
+{
+    memset(failure, 0, sizeof *failure);
+    failure->name = ipc_text(ipc_error_name(code));
+    failure->message = ipc_text(message ? message : ipc_error_text(code));
+}
+
+/* Tells the client how it ended; the worker, if there is one, may still owe its own DONE. */
+static void fail(struct request *request, enum ipc_error_code code, bool retryable, const char *message)
+{
+    struct ipc_failure failure;
+    struct ipc_done done;
+    IPC_INIT(DONE, &done);
+    init_failure(&failure, code, message);
+    failure.retryable = retryable;
+    failure.phase = ipc_text(request->state == REQUEST_QUEUED ? "queue" : "worker");
+    failure.attempts = done.attempts = request->attempts;
+    if (request->supervisor)
+        failure.worker = done.worker = request->supervisor->number;
+    done.error = &failure;
+    done.redirects = request->redirects;
+    send_done(request, &done);
+}
+
+/* The client is done with it. The worker is told to stop, and its DONE ends the request. */
+static void abandon(struct request *request)
+{
+    session_leave(request->session, request);
+    supervisor_send(request->supervisor, IPC_CANCEL, request->worker_id, NULL);
+    request->state = REQUEST_ABANDONED;
+}
+
+/* ---- placement ---- */
+
+/* What the worker may have outstanding: less for each stream when the session has many, so that a
+ * client which stops reading leaves little behind. */
+static int64_t grant_target(const struct request *request)
+{
+    int64_t share = (int64_t)request->daemon->conf->backlog_bytes / (int64_t)session_streams(request->session);
+    return share < LEAST_GRANT_BYTES ? LEAST_GRANT_BYTES : share > IPC_STREAM_WINDOW ? IPC_STREAM_WINDOW : share;
+}
+
+/* How much to grant now: up to the target, within the client's own credit. */
+static int64_t grant_size(const struct request *request)
+{
+    int64_t target = grant_target(request);
+    int64_t least = target < request->client_credit ? target : request->client_credit;
+    return least > request->granted ? least - request->granted : 0;
+}
+
+static void send_fetch(struct request *request, struct ipc_fetch *fetch)
+{
+    struct supervisor *supervisor = request->supervisor;
+    request->granted = 0;
+    request->granted = grant_size(request);
+    fetch->window = (uint64_t)request->granted;
+    fetch->principal = session_principal(request->session);
+    fetch->from_public = request->from_public;
+    fetch->announce = !request->idempotent;
+    supervisor_send(supervisor, IPC_FETCH, request->worker_id, fetch);
+    log_debug("session %u request %u: placed on worker %u as %u, attempt %u", request->session->number,
+              request->client_id, supervisor->number, request->worker_id, request->attempts);
+}
+
+/* Gives it to a worker, or queues it. `fetch` is what it asks for now. */
+static void place(struct request *request, struct ipc_fetch *fetch)
+{
+    struct supervisor *supervisor = daemon_choose_worker(request->daemon, request->origin);
+    if (!supervisor) {
+        request->state = REQUEST_QUEUED;
+        daemon_enqueue(request->daemon, request);
+        return;
+    }
+    request->state = REQUEST_PLACED;
+    request->attempts++;
+    request->sending = false;
+    supervisor_enter(supervisor, request);
+    send_fetch(request, fetch);
+}
+
+/* From what was kept, when the client's own frame is long gone. */
+static void place_again(struct request *request)
+{
+    struct ipc_frame frame = { .type = IPC_FETCH, .body = request->kept, .body_length = request->kept_length };
+    struct ipc_fetch fetch;
+    if (ipc_unpack(&request->daemon->kept_decoder, IPC_CLIENT, &frame, &fetch) < 0) {
+        fail(request, IPC_ERROR_INTERNAL, false, request->daemon->kept_decoder.reason);
+        destroy(request);
+        return;
+    }
+    place(request, &fetch);
+}
+
+/* The body must come again from its start; nothing of what is on the way counts. */
+static void ask_rewind(struct request *request)
+{
+    request->rewinding = true;
+    request->body_begun = request->body_ended = false;
+    request->upload_credit = request->upload_withheld = 0;
+    session_send(request->session, IPC_REWIND, request->client_id, NULL);
+}
+
+/* ---- acceptance ---- */
+
+/* RFC 9110, 9.2.2. An unknown method is taken for one that is not. */
+static bool is_idempotent(struct ipc_text method)
+{
+    static const char *const methods[] = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE" };
+    if (method.length == 0)
+        return true;
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (ipc_text_is(method, methods[i]))
+            return true;
+    return false;
+}
+
+static void refuse(struct session *session, uint32_t id, enum ipc_error_code code, bool retryable,
+                   const char *message)
+{
+    struct ipc_failure failure;
+    struct ipc_done done;
+    IPC_INIT(DONE, &done);
+    init_failure(&failure, code, message);
+    failure.retryable = retryable;
+    failure.phase = IPC_TEXT("queue");
+    done.error = &failure;
+    session->daemon->failed++;
+    session_send(session, IPC_DONE, id, &done);
+}
+
+static struct request *create(struct session *session, uint32_t id, const struct ipc_frame *frame,
+                              const struct ipc_fetch *fetch, const struct ipc_origin *origin)
+{
+    struct request *request = calloc(1, sizeof *request);
+    if (!request || keep(request, frame->body, frame->body_length) < 0) {
+        free(request);
+        return NULL;
+    }
+    request->daemon = session->daemon;
+    request->client_id = id;
+    request->idempotent = is_idempotent(fetch->method);
+    request->follow = fetch->follow;
+    request->max_redirects = (unsigned)fetch->max_redirects;
+    request->client_credit = (int64_t)fetch->window;
+    request->streamed = fetch->body_streamed;
+    request->rewindable = fetch->rewindable;
+    memcpy(request->origin, origin->key, sizeof request->origin);
+    session_enter(session, request);
+    return request;
+}
+
+static const char *missing_feature(const struct ipc_texts *wanted, char *ret_text, size_t size)
+{
+    if (wanted->count == 0)
+        return NULL;
+    /* This version has no features beyond its messages. */
+    snprintf(ret_text, size, "this daemon lacks the required feature \"%.*s\"", (int)wanted->items[0].length,
+             wanted->items[0].data);
+    return ret_text;
+}
+
+void request_accept(struct session *session, uint32_t id, const struct ipc_frame *frame,
+                    const struct ipc_fetch *fetch)
+{
+    struct daemon *daemon = session->daemon;
+    struct ipc_origin origin;
+    const char *reason;
+    char text[160];
+    daemon->accepted++;
+    if (daemon->state != DAEMON_RUNNING) {
+        refuse(session, id, IPC_ERROR_DRAINING, true, NULL);
+    } else if (missing_feature(&fetch->require, text, sizeof text)) {
+        refuse(session, id, IPC_ERROR_REQUEST_UNSUPPORTED, false, text);
+    } else if (session_streams(session) >= daemon->conf->streams) {
+        refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests open on this connection ([daemon] streams)");
+    } else if (daemon->in_flight >= daemon->conf->requests) {
+        refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests in flight ([limits] requests)");
+    } else if (ipc_origin_parse(fetch->url, &origin, &reason) < 0) {
+        refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, reason);
+    } else {
+        struct ipc_fetch wanted = *fetch;
+        struct request *request = create(session, id, frame, fetch, &origin);
+        if (request)
+            place(request, &wanted);
+        else
+            refuse(session, id, IPC_ERROR_OUT_OF_MEMORY, true, NULL);
+    }
+}
+
+/* ---- credit for the answer ---- */
+
+static void set_starved(struct request *request, bool starved)
+{
+    if (request->starved != starved)
+        session_starve(request->session, request, starved);
+}
+
+void request_grant(struct request *request)
+{
+    if (!request->supervisor)
+        return;
+    int64_t size = grant_size(request);
+    bool wanted = request->granted < grant_target(request) / 2 && size > 0;
+    bool room = session_has_room(request->session);
+    set_starved(request, wanted && !room);
+    if (!wanted || !room)
+        return;
+    struct ipc_credit credit = { .bytes = (uint64_t)size };
+    request->granted += size;
+    supervisor_send(request->supervisor, IPC_CREDIT, request->worker_id, &credit);
+}
+
+/* ---- what the events do ---- */
+
+typedef void reaction(struct request *request, const struct request_detail *detail);
+
+static void assign(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    daemon_dequeue(request->daemon, request);
+    place_again(request);
+}
+
+static void expire(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    fail(request, IPC_ERROR_OVERLOADED, true, "no worker could take it in time ([limits] queue_timeout)");
+    destroy(request);
+}
+
+static void note_sending(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    if (request->idempotent || request->sending)
+        supervisor_breach(request->supervisor, "SENDING unasked");
+    else
+        request->sending = true;
+}
+
+static void send_go(struct request *request, bool here)
+{
+    struct ipc_go go = { .here = here };
+    supervisor_send(request->supervisor, IPC_GO, request->worker_id, &go);
+}
+
+/* What was kept becomes what the redirect makes of it: a later placement starts from there. */
+static int keep_redirected(struct request *request, const struct ipc_fetch *fetch)
+{
+    struct ipc_buffer packed;
+    struct ipc_frame frame;
+    request->idempotent = is_idempotent(fetch->method);
+    request->streamed = fetch->body_streamed;
+    ipc_buffer_init(&packed, 2 * IPC_FRAME_BYTES);
+    int result = ipc_pack(&packed, IPC_CLIENT, IPC_FETCH, 0, fetch);
+    if (result == 0 && ipc_frame_read(ipc_buffer_data(&packed), ipc_buffer_length(&packed), &frame, NULL)
+                           == IPC_FRAME_OK)
+        result = keep(request, frame.body, frame.body_length);
+    ipc_buffer_finish(&packed);
+    return result;
+}
+
+static int redirect(struct request *request, const struct ipc_hop *hop, const char **ret_reason)
+{
+    struct daemon *daemon = request->daemon;
+    struct ipc_frame kept = { .type = IPC_FETCH, .body = request->kept, .body_length = request->kept_length };
+    struct ipc_redirect_headers headers = { daemon->header_scratch, DAEMON_HEADERS };
+    struct ipc_fetch fetch;
+    struct ipc_origin origin;
+    *ret_reason = daemon->kept_decoder.reason;
+    if (ipc_unpack(&daemon->kept_decoder, IPC_CLIENT, &kept, &fetch) < 0
+        || ipc_redirect_apply(&fetch, (unsigned)hop->status, hop->url, &headers, ret_reason) < 0
+        || ipc_origin_parse(fetch.url, &origin, ret_reason) < 0)
+        return -1;
+    memcpy(request->origin, origin.key, sizeof request->origin);
+    *ret_reason = "not enough memory";
+    return keep_redirected(request, &fetch);
+}
+
+/* The worker waits for GO; here it is told to go on, or to forget it, or to give it up. */
+static void end_at_hop(struct request *request, enum ipc_error_code code, const char *message)
+{
+    fail(request, code, false, message);
+    send_go(request, false);
+    destroy(request);
+}
+
+static void follow_hop(struct request *request, const struct request_detail *detail)
+{
+    const struct ipc_hop *hop = &detail->message->hop;
+    const char *reason;
+    if (!request->follow) {
+        supervisor_breach(request->supervisor, "HOP unasked");
+        return;
+    }
+    bool had_body = request->streamed && request->body_begun;
+    request->from_public = hop->from_public;
+    if (request->redirects >= request->max_redirects) {
+        end_at_hop(request, IPC_ERROR_REDIRECT_LIMIT, NULL);
+        return;
+    }
+    request->redirects++;
+    session_send(request->session, IPC_HOP, request->client_id, hop);
+    if (redirect(request, hop, &reason) < 0) {
+        end_at_hop(request, IPC_ERROR_REDIRECT_INVALID, reason);
+        return;
+    }
+    if (request->streamed && had_body && !request->rewindable) {
+        end_at_hop(request, IPC_ERROR_BODY_REWIND, NULL);
+        return;
+    }
+    if (request->streamed && had_body)
+        ask_rewind(request);
+    request->sending = false;
+    struct supervisor *wanted = daemon_choose_worker(request->daemon, request->origin);
+    if (wanted == request->supervisor) {
+        send_go(request, true);
+        return;
+    }
+    send_go(request, false);
+    supervisor_leave(request->supervisor, request);
+    request->attempts--;   /* it moves on: not another attempt */
+    place_again(request);
+}
+
+static void answer(struct request *request, const struct request_detail *detail)
+{
+    request->state = REQUEST_ANSWERED;
+    session_send_body(request->session, IPC_RESPONSE, request->client_id, detail->frame->body,
+                      detail->frame->body_length);
+}
+
+static void forward_data(struct request *request, const struct request_detail *detail)
+{
+    int64_t cost = ipc_credit_cost(detail->payload.length);
+    if (cost > request->granted) {
+        supervisor_breach(request->supervisor, "DATA beyond its credit");
+        return;
+    }
+    request->granted -= cost;
+    request->client_credit -= cost;
+    session_send_data(request->session, request->client_id, detail->payload.data, detail->payload.length);
+    request_grant(request);
+}
+
+static void take_upload_credit(struct request *request, const struct request_detail *detail)
+{
+    uint64_t bytes = detail->message->credit.bytes;
+    int64_t *credit = request->rewinding ? &request->upload_withheld : &request->upload_credit;
+    if (!request->streamed || !ipc_credit_add(credit, bytes))
+        supervisor_breach(request->supervisor, "upload credit unasked");
+    else if (!request->rewinding)
+        session_send(request->session, IPC_CREDIT, request->client_id, &detail->message->credit);
+}
+
+static void finish(struct request *request, const struct request_detail *detail)
+{
+    struct ipc_done done = detail->message->done;
+    struct ipc_failure failure;
+    if (!done.error && request->state != REQUEST_ANSWERED) {
+        supervisor_breach(request->supervisor, "DONE without a RESPONSE");
+        return;
+    }
+    done.attempts = request->attempts;
+    done.redirects = request->redirects;
+    done.worker = request->supervisor->number;
+    if (done.error) {
+        failure = *done.error;
+        failure.attempts = done.attempts;
+        failure.worker = done.worker;
+        done.error = &failure;
+        request->supervisor->failed++;
+    }
+    request->supervisor->served++;
+    send_done(request, &done);
+    destroy(request);
+}
+
+static void discard(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    destroy(request);
+}
+
+/* Safe to start over: nothing reached the client, and either doing it twice is harmless or no byte
+ * of it can have left. */
+static bool may_start_over(const struct request *request)
+{
+    bool body_is_there = !request->streamed || !request->body_begun || request->rewindable;
+    return (request->idempotent || !request->sending) && body_is_there && request->attempts < ATTEMPTS;
+}
+
+static void lose_placed(struct request *request, const struct request_detail *detail)
+{
+    if (!may_start_over(request)) {
+        fail(request, IPC_ERROR_WORKER_LOST, request->idempotent, NULL);
+        destroy(request);
+        return;
+    }
+    (void)detail;
+    supervisor_leave(request->supervisor, request);
+    set_starved(request, false);
+    if (request->streamed)
+        request->upload_credit = 0;
+    if (request->streamed && request->body_begun)
+        ask_rewind(request);
+    place_again(request);
+}
+
+static void lose_answered(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    fail(request, IPC_ERROR_WORKER_LOST, request->idempotent, "the worker died in the midst of the body");
+    destroy(request);
+}
+
+static void forward_body(struct request *request, const struct request_detail *detail)
+{
+    if (request->rewinding)
+        return;   /* sent before the client saw REWIND */
+    int64_t cost = ipc_credit_cost(detail->payload.length);
+    bool ends = detail->payload.length == 0;
+    if (!request->streamed || request->body_ended || (!ends && cost > request->upload_credit)) {
+        session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION,
+                     "DATA beyond the request's credit, after its end, or without body_streamed");
+        return;
+    }
+    if (!ends)
+        request->upload_credit -= cost;
+    request->body_begun = true;
+    request->body_ended = ends;
+    supervisor_send_data(request->supervisor, request->worker_id, detail->payload.data, detail->payload.length);
+}
+
+/* An empty body may end before a worker has it; no credit exists for anything more. */
+static void queued_body(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    if (!request->rewinding)
+        session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION, "DATA without credit");
+}
+
+static void take_credit(struct request *request, const struct request_detail *detail)
+{
+    if (!ipc_credit_add(&request->client_credit, detail->message->credit.bytes))
+        session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION, "more credit than a stream can have");
+    else
+        request_grant(request);
+}
+
+static void rewound(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    if (!request->rewinding) {
+        session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION, "REWIND unasked");
+        return;
+    }
+    struct ipc_credit credit = { .bytes = (uint64_t)request->upload_withheld };
+    request->rewinding = false;
+    request->upload_credit = request->upload_withheld;
+    request->upload_withheld = 0;
+    if (credit.bytes > 0)
+        session_send(request->session, IPC_CREDIT, request->client_id, &credit);
+}
+
+static void cancel_queued(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    fail(request, IPC_ERROR_CANCELLED, true, NULL);
+    destroy(request);
+}
+
+static void cancel_placed(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    fail(request, IPC_ERROR_CANCELLED, true, NULL);
+    abandon(request);
+}
+
+static void hangup_placed(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    abandon(request);
+}
+
+static void shut_queued(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    fail(request, IPC_ERROR_DRAINING, true, "the daemon stopped before it could be done");
+    destroy(request);
+}
+
+static void shut_placed(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    fail(request, IPC_ERROR_DRAINING, request->idempotent, "the daemon stopped before it was done");
+    abandon(request);
+}
+
+static void ignore(struct request *request, const struct request_detail *detail)
+{
+    (void)request;
+    (void)detail;
+}
+
+/* THE table of a request's life. NULL: who says that breaks the protocol, or it can't happen. */
+static reaction *const reactions[REQUEST_STATES][REQUEST_EVENTS] = {
+    [REQUEST_QUEUED] = {
+        [REQUEST_ASSIGN] = assign, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
+        [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_queued,
+        [REQUEST_HANGUP] = discard, [REQUEST_SHUTDOWN] = shut_queued,
+    },
+    [REQUEST_PLACED] = {
+        [REQUEST_SENDING] = note_sending, [REQUEST_HOP] = follow_hop, [REQUEST_RESPONSE] = answer,
+        [REQUEST_UPLOAD_CREDIT] = take_upload_credit, [REQUEST_DONE] = finish, [REQUEST_LOST] = lose_placed,
+        [REQUEST_BODY] = forward_body, [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound,
+        [REQUEST_CANCEL] = cancel_placed, [REQUEST_HANGUP] = hangup_placed, [REQUEST_SHUTDOWN] = shut_placed,
+    },
+    [REQUEST_ANSWERED] = {
+        [REQUEST_DATA] = forward_data, [REQUEST_UPLOAD_CREDIT] = take_upload_credit, [REQUEST_DONE] = finish,
+        [REQUEST_LOST] = lose_answered, [REQUEST_BODY] = forward_body, [REQUEST_CREDIT] = take_credit,
+        [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_placed, [REQUEST_HANGUP] = hangup_placed,
+        [REQUEST_SHUTDOWN] = shut_placed,
+    },
+    [REQUEST_ABANDONED] = {
+        [REQUEST_SENDING] = ignore, [REQUEST_HOP] = ignore, [REQUEST_RESPONSE] = ignore, [REQUEST_DATA] = ignore,
+        [REQUEST_UPLOAD_CREDIT] = ignore, [REQUEST_DONE] = discard, [REQUEST_LOST] = discard,
+    },
+};
+
+/* Events that a worker causes by what it says. */
+static bool is_workers(enum request_event event)
+{
+    return event >= REQUEST_SENDING && event <= REQUEST_DONE;
+}
+
+void request_event(struct request *request, enum request_event event, const struct request_detail *detail)
+{
+    reaction *react = reactions[request->state][event];
+    if (react) {
+        react(request, detail);
+        return;
+    }
+    char text[96];
+    snprintf(text, sizeof text, "%s for a request that is %s", event_names[event], state_names[request->state]);
+    if (is_workers(event) && request->supervisor)
+        supervisor_breach(request->supervisor, text);
+    else
+        log_error("request %u: %s, which can't happen; ignoring", request->client_id, text);
+}

@@ -1,0 +1,93 @@
+/* One fetch in flight, between a session and a worker. Every accepted FETCH gets exactly one DONE:
+ * request.c's table says what each event does in each state, and only its last step sends DONE. */
+#ifndef DAEMON_REQUEST_H
+#define DAEMON_REQUEST_H
+
+#include "ipc/frame.h"
+#include "ipc/message.h"
+#include "ipc/origin.h"
+
+#include <stdbool.h>
+#include <uthash.h>
+
+struct session;
+struct supervisor;
+struct daemon;
+
+enum request_state {
+    REQUEST_QUEUED,      /* no worker has it */
+    REQUEST_PLACED,      /* a worker has it, no response was delivered */
+    REQUEST_ANSWERED,    /* RESPONSE went to the client: it can't start over */
+    REQUEST_ABANDONED,   /* the client has its DONE, or is gone; the worker still owes its own */
+    REQUEST_STATES,
+};
+
+enum request_event {
+    REQUEST_ASSIGN,         /* a worker may have room */
+    REQUEST_EXPIRE,         /* waited too long in the queue */
+    REQUEST_SENDING,        /* worker: the first byte of a non-idempotent request leaves */
+    REQUEST_HOP,            /* worker: a redirect to follow */
+    REQUEST_RESPONSE,       /* worker */
+    REQUEST_DATA,           /* worker: response body */
+    REQUEST_UPLOAD_CREDIT,  /* worker: it takes so much request body */
+    REQUEST_DONE,           /* worker */
+    REQUEST_LOST,           /* its worker is gone */
+    REQUEST_BODY,           /* client: request body */
+    REQUEST_CREDIT,         /* client: it takes so much response body */
+    REQUEST_REWOUND,        /* client: the body starts again */
+    REQUEST_CANCEL,         /* client */
+    REQUEST_HANGUP,         /* the client is gone */
+    REQUEST_SHUTDOWN,       /* the drain deadline */
+    REQUEST_EVENTS,
+};
+
+/* What comes with an event; which part depends on the event. */
+struct request_detail {
+    const struct ipc_frame *frame;
+    const union ipc_any *message;
+    struct ipc_bytes payload;
+};
+
+struct request {
+    struct daemon *daemon;
+    struct session *session;          /* NULL once abandoned */
+    struct supervisor *supervisor;    /* NULL in the queue */
+    uint32_t client_id, worker_id;
+    UT_hash_handle client_handle, worker_handle;
+    struct request *previous, *next;                  /* in the queue */
+    struct request *starved_previous, *starved_next;  /* in the session, waiting for room */
+    enum request_state state;
+    bool queued, starved;
+
+    uint8_t *kept;                    /* the FETCH's body as it would be sent again */
+    size_t kept_length;
+    char origin[IPC_ORIGIN_BYTES];
+    bool idempotent, sending, from_public, follow;
+    unsigned attempts, redirects, max_redirects, deaths;
+    uint64_t queued_ms;
+
+    int64_t client_credit;            /* response body the client takes */
+    int64_t granted;                  /* of that, what the worker may send */
+
+    bool streamed, rewindable, rewinding, body_ended, body_begun;
+    int64_t upload_credit;            /* request body the client may send */
+    int64_t upload_withheld;          /* the worker's credit while the client rewinds */
+};
+
+/* A FETCH from a client; `id` is new and within the session's limits. Answers with DONE at once
+ * when it can't be. */
+void request_accept(struct session *session, uint32_t id, const struct ipc_frame *frame,
+                    const struct ipc_fetch *fetch);
+
+/* Runs the table. The request may be gone afterwards. */
+void request_event(struct request *request, enum request_event event, const struct request_detail *detail);
+
+/* Gives the worker as much credit as client and session have room for. */
+void request_grant(struct request *request);
+
+struct request *request_of_worker(struct supervisor *supervisor, uint32_t worker_id);
+
+const char *request_state_name(enum request_state state);
+const char *request_event_name(enum request_event event);
+
+#endif

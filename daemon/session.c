@@ -1,0 +1,294 @@
+/* One client connection. */
+#include "session.h"
+
+#include "daemon.h"
+#include "log.h"
+#include "methods.h"
+#include "request.h"
+
+#include "ipc/frame.h"
+#include "ipc/pack.h"
+#include "ipc/unpack.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* Above the connection's window: what may wait besides DATA, mostly response headers. */
+#define CONTROL_BYTES ((size_t)16 * 1024 * 1024)
+#define CHECK_MS 1000
+
+/* ---- life ---- */
+
+static void on_handle_closed(struct session *session)
+{
+    if (--session->open_handles > 0)
+        return;
+    daemon_session_closed(session->daemon, session);
+    ipc_buffer_finish(&session->held);
+    free(session);
+}
+
+static void on_channel_closed(struct ipc_channel *channel)
+{
+    on_handle_closed(channel->owner);
+}
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+    on_handle_closed(handle->data);
+}
+
+void session_close(struct session *session)
+{
+    if (session->closing)
+        return;
+    session->closing = true;
+    while (session->requests)
+        request_event(session->requests, REQUEST_HANGUP, NULL);
+    uv_close((uv_handle_t *)&session->timer, on_uv_closed);
+    ipc_channel_close(&session->channel);
+    log_debug("session %u: closed", session->number);
+}
+
+void session_fail(struct session *session, enum ipc_error_code code, const char *message)
+{
+    if (session->closing)
+        return;
+    struct ipc_error error = { .name = ipc_text(ipc_error_name(code)), .message = ipc_text(message) };
+    log_warning("session %u: uid %llu pid %u: %s: %s, closing", session->number,
+                (unsigned long long)session->peer.user, session->peer.pid, ipc_error_name(code), message);
+    ipc_channel_send(&session->channel, IPC_ERROR, 0, &error);
+    session_close(session);
+}
+
+/* ---- time: a greeting that does not come, a frame that stays half sent ---- */
+
+static void on_uv_timer(uv_timer_t *timer)
+{
+    struct session *session = timer->data;
+    uint64_t now_ms = uv_now(&session->daemon->loop), limit_ms = session->daemon->conf->handshake_timeout_ms;
+    if (session->deaf) {
+        session_fail(session, IPC_ERROR_OVERLOADED, "it does not read what it asked for");
+        return;
+    }
+    bool partial = ipc_buffer_length(&session->channel.in) > 0;
+    if (!partial)
+        session->partial_since_ms = 0;
+    else if (session->partial_since_ms == 0)
+        session->partial_since_ms = now_ms;
+    else if (now_ms - session->partial_since_ms >= limit_ms)
+        session_fail(session, IPC_ERROR_PROTOCOL_VIOLATION, "a frame stayed half sent ([daemon] handshake_timeout)");
+}
+
+static void on_uv_greeting_timeout(uv_timer_t *timer)
+{
+    struct session *session = timer->data;
+    if (!session->greeted)
+        session_fail(session, IPC_ERROR_PROTOCOL_VIOLATION, "no HELLO came ([daemon] handshake_timeout)");
+    else
+        uv_timer_start(timer, on_uv_timer, CHECK_MS, CHECK_MS);
+}
+
+/* ---- frames in ---- */
+
+static void on_frame(struct ipc_channel *channel, const struct ipc_frame *frame)
+{
+    struct session *session = channel->owner;
+    session->partial_since_ms = 0;
+    methods_dispatch(session, frame);
+}
+
+static void on_end(struct ipc_channel *channel, int status, const char *reason)
+{
+    struct session *session = channel->owner;
+    if (status == UV_EPROTO) {
+        channel->ended = false;   /* the ERROR can still be told */
+        session_fail(session, IPC_ERROR_PROTOCOL_VIOLATION, reason);
+        return;
+    }
+    if (status < 0)
+        log_info("session %u: %s: %s", session->number, reason, uv_strerror(status));
+    session_close(session);
+}
+
+/* ---- frames out ---- */
+
+static void note_deaf(struct session *session)
+{
+    if (session->deaf || session->closing)
+        return;
+    session->deaf = true;
+    uv_timer_start(&session->timer, on_uv_timer, 0, 0);
+}
+
+/* A client that does not read is not read from either, so that it can't pile up answers. */
+static void check_room(struct session *session)
+{
+    bool full = ipc_channel_unsent(&session->channel) > 2 * session->daemon->conf->backlog_bytes;
+    ipc_channel_pause(&session->channel, full);
+}
+
+bool session_has_room(const struct session *session)
+{
+    return ipc_channel_unsent(&session->channel) + ipc_buffer_length(&session->held)
+         < session->daemon->conf->backlog_bytes / 2;
+}
+
+static void on_sent(struct ipc_channel *channel, size_t unsent)
+{
+    struct session *session = channel->owner;
+    (void)unsent;
+    if (session->closing)
+        return;
+    check_room(session);
+    /* Each grant takes one off the list, or puts it back when there is no room after all. */
+    struct request *request, *next;
+    DL_FOREACH_SAFE2(session->starved, request, next, starved_next) {
+        if (!session_has_room(session))
+            break;
+        request_grant(request);
+    }
+}
+
+static void sent(struct session *session, int result)
+{
+    if (result < 0)
+        note_deaf(session);
+    else if (ipc_channel_unsent(&session->channel) > 2 * session->daemon->conf->backlog_bytes)
+        check_room(session);
+}
+
+static bool must_wait(const struct session *session)
+{
+    return ipc_buffer_length(&session->held) > 0;
+}
+
+void session_send(struct session *session, unsigned number, uint32_t id, const void *message)
+{
+    if (must_wait(session) && id != 0)
+        sent(session, ipc_pack(&session->held, IPC_DAEMON_TO_CLIENT, number, id, message));
+    else
+        sent(session, ipc_channel_send(&session->channel, number, id, message));
+}
+
+void session_send_body(struct session *session, unsigned number, uint32_t id, const uint8_t *body,
+                       size_t body_length)
+{
+    if (must_wait(session))
+        sent(session, ipc_pack_body(&session->held, number, id, body, body_length));
+    else
+        sent(session, ipc_channel_send_body(&session->channel, number, id, body, body_length));
+}
+
+void session_send_data(struct session *session, uint32_t id, const void *data, size_t bytes)
+{
+    int64_t cost = ipc_credit_cost(bytes);
+    if (must_wait(session) || cost > session->credit) {
+        sent(session, ipc_pack_data(&session->held, id, data, bytes));
+        return;
+    }
+    session->credit -= cost;
+    sent(session, ipc_channel_send_data(&session->channel, id, data, bytes));
+}
+
+/* False when the frame must wait on. */
+static bool release_frame(struct session *session, const struct ipc_frame *frame)
+{
+    if (frame->type == IPC_DATA) {
+        struct ipc_bytes payload;
+        if (ipc_unpack_data(&session->daemon->decoder, frame, &payload) < 0
+            || ipc_credit_cost(payload.length) > session->credit)
+            return false;
+        session->credit -= ipc_credit_cost(payload.length);
+    }
+    sent(session, ipc_channel_send_body(&session->channel, frame->type, frame->id, frame->body, frame->body_length));
+    return true;
+}
+
+void session_release_held(struct session *session)
+{
+    struct ipc_frame frame;
+    struct ipc_buffer *held = &session->held;
+    while (ipc_frame_read(ipc_buffer_data(held), ipc_buffer_length(held), &frame, NULL) == IPC_FRAME_OK
+           && release_frame(session, &frame))
+        ipc_buffer_consume(held, frame.whole_length);
+}
+
+/* ---- requests ---- */
+
+void session_enter(struct session *session, struct request *request)
+{
+    request->session = session;
+    HASH_ADD(client_handle, session->requests, client_id, sizeof request->client_id, request);
+    session->streams++;
+    session->daemon->in_flight++;
+}
+
+void session_leave(struct session *session, struct request *request)
+{
+    session_starve(session, request, false);
+    HASH_DELETE(client_handle, session->requests, request);
+    session->streams--;
+    request->session = NULL;
+    daemon_request_left(session->daemon);
+}
+
+void session_starve(struct session *session, struct request *request, bool starved)
+{
+    if (request->starved == starved)
+        return;
+    request->starved = starved;
+    if (starved)
+        DL_APPEND2(session->starved, request, starved_previous, starved_next);
+    else
+        DL_DELETE2(session->starved, request, starved_previous, starved_next);
+}
+
+unsigned session_streams(const struct session *session)
+{
+    return session->streams;
+}
+
+uint32_t session_principal(const struct session *session)
+{
+    return session->principal;
+}
+
+/* ---- birth ---- */
+
+static const struct ipc_channel_calls channel_calls = { on_frame, on_end, on_sent, on_channel_closed };
+
+struct session *session_create(struct daemon *daemon, int fd, unsigned number)
+{
+    struct session *session = calloc(1, sizeof *session);
+    struct peer peer;
+    int status = session ? peer_read(fd, &peer) : UV_ENOMEM;
+    uint32_t principal = status == 0 ? principals_number(&daemon->principals, peer.user) : 0;
+    if (principal == 0) {
+        log_error("session %u: can't tell who connects: %s, closing", number, uv_strerror(status));
+        free(session);
+        uv_fs_t request;
+        uv_fs_close(NULL, &request, fd, NULL);
+        return NULL;
+    }
+    session->daemon = daemon;
+    session->number = number;
+    session->peer = peer;
+    session->principal = principal;
+    ipc_buffer_init(&session->held, IPC_CONNECTION_WINDOW + CONTROL_BYTES);
+    ipc_window_init(&session->window, IPC_CONNECTION_WINDOW);
+    status = ipc_channel_open(&session->channel, &daemon->hub, fd, IPC_DAEMON_TO_CLIENT,
+                              IPC_CONNECTION_WINDOW + CONTROL_BYTES, &channel_calls, session);
+    if (status < 0) {
+        log_error("session %u: %s, closing", number, uv_strerror(status));
+        free(session);
+        return NULL;
+    }
+    session->open_handles = 2;
+    uv_timer_init(&daemon->loop, &session->timer);
+    session->timer.data = session;
+    uv_timer_start(&session->timer, on_uv_greeting_timeout, daemon->conf->handshake_timeout_ms, 0);
+    log_debug("session %u: uid %llu pid %u connected", number, (unsigned long long)peer.user, peer.pid);
+    return session;
+}

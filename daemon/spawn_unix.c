@@ -1,0 +1,45 @@
+/* uv_spawn with a socketpair for the channel: a descriptor can be sent over it, which no pipe can. */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void close_pair(const int pair[2])
+{
+    close(pair[0]);
+    close(pair[1]);
+}
+
+int spawn_worker(uv_loop_t *loop, uv_process_t *process, const char *program, uv_exit_cb on_exit,
+                 struct spawned *ret_spawned)
+{
+    int channel[2], log[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
+        return uv_translate_sys_error(errno);
+    if (pipe2(log, O_CLOEXEC) < 0) {
+        int status = uv_translate_sys_error(errno);
+        close_pair(channel);
+        return status;
+    }
+    char *arguments[] = { (char *)(uintptr_t)program, NULL }, *environment[] = { NULL };
+    uv_stdio_container_t stdio[3] = {
+        { .flags = UV_INHERIT_FD, .data.fd = channel[1] },
+        { .flags = UV_IGNORE },
+        { .flags = UV_INHERIT_FD, .data.fd = log[1] },
+    };
+    uv_process_options_t options = { .exit_cb = on_exit, .file = program, .args = arguments, .env = environment,
+                                     .cwd = "/", .stdio = stdio, .stdio_count = 3,
+                                     .flags = UV_PROCESS_WINDOWS_HIDE };
+    int status = uv_spawn(loop, process, &options);
+    close(channel[1]);
+    close(log[1]);
+    if (status < 0) {
+        close(channel[0]);
+        close(log[0]);
+        return status;
+    }
+    *ret_spawned = (struct spawned){ channel[0], log[0] };
+    return 0;
+}

@@ -1,0 +1,603 @@
+/* One worker's life. */
+#include "supervisor.h"
+
+#include "daemon.h"
+#include "log.h"
+#include "request.h"
+#include "spawn.h"
+
+#include "ipc/frame.h"
+#include "ipc/pack.h"
+#include "ipc/unpack.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CHANNEL_LIMIT_BYTES ((size_t)64 * 1024 * 1024)
+#define ABORT_GRACE_MS 2000      /* between SIGABRT and SIGKILL */
+#define YOUNG_MS 5000            /* a death before that age makes the next start wait longer */
+
+static const char *const state_names[SUPERVISOR_STATES] = {
+    [SUPERVISOR_WAITING] = "waiting", [SUPERVISOR_STARTING] = "starting", [SUPERVISOR_READY] = "ready",
+    [SUPERVISOR_DRAINING] = "draining", [SUPERVISOR_ABORTING] = "aborting", [SUPERVISOR_DYING] = "dying",
+    [SUPERVISOR_STOPPED] = "stopped",
+};
+static const char *const event_names[SUPERVISOR_EVENTS] = {
+    [SUPERVISOR_SPAWN] = "spawn", [SUPERVISOR_HELLO] = "hello", [SUPERVISOR_SILENCE] = "silence",
+    [SUPERVISOR_BREACH] = "breach", [SUPERVISOR_HANGUP] = "hangup", [SUPERVISOR_GONE] = "gone",
+    [SUPERVISOR_DRAIN] = "drain", [SUPERVISOR_STOP] = "stop",
+};
+
+const char *supervisor_state_name(enum supervisor_state state) { return state_names[state]; }
+const char *supervisor_event_name(enum supervisor_event event) { return event_names[event]; }
+
+static void on_uv_timer(uv_timer_t *timer);
+
+/* ---- states ---- */
+
+static void enter_state(struct supervisor *supervisor, enum supervisor_state state, uint64_t deadline_ms)
+{
+    log_debug("worker %u: %s -> %s", supervisor->number, state_names[supervisor->state], state_names[state]);
+    supervisor->state = state;
+    daemon_worker_ready(supervisor->daemon, supervisor, state == SUPERVISOR_READY);
+    if (deadline_ms > 0)
+        uv_timer_start(&supervisor->timer, on_uv_timer, deadline_ms, 0);
+    else
+        uv_timer_stop(&supervisor->timer);
+}
+
+static void send_signal(struct supervisor *supervisor, int signal)
+{
+    if (!supervisor->exited)
+        uv_process_kill(&supervisor->process, signal);
+}
+
+/* Whatever the worker still said has been read by now; what it left unanswered is lost. */
+static void lose_requests(struct supervisor *supervisor)
+{
+    ipc_channel_close(&supervisor->channel);
+    ipc_buffer_consume(&supervisor->held, ipc_buffer_length(&supervisor->held));
+    while (supervisor->requests)
+        request_event(supervisor->requests, REQUEST_LOST, NULL);
+}
+
+static uint64_t next_backoff(struct supervisor *supervisor)
+{
+    const struct conf *conf = supervisor->daemon->conf;
+    uint64_t age_ms = uv_now(&supervisor->daemon->loop) - supervisor->started_ms;
+    if (age_ms >= YOUNG_MS)
+        supervisor->backoff_ms = 0;
+    else if (supervisor->backoff_ms == 0)
+        supervisor->backoff_ms = conf->backoff_min_ms;
+    else
+        supervisor->backoff_ms *= 2;
+    if (supervisor->backoff_ms > conf->backoff_max_ms)
+        supervisor->backoff_ms = conf->backoff_max_ms;
+    return supervisor->backoff_ms;
+}
+
+/* ---- what events do ---- */
+
+static void start(struct supervisor *supervisor, const char *why);
+
+static void become_ready(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    log_info("worker %u: ready, pid %u", supervisor->number, supervisor->pid);
+    enter_state(supervisor, SUPERVISOR_READY, supervisor->daemon->conf->hang_timeout_ms);
+    daemon_worker_came(supervisor->daemon);
+}
+
+/* It died, or closed its channel, which makes it useless. */
+static void die(struct supervisor *supervisor, const char *why)
+{
+    log_warning("worker %u: pid %u %s, replacing it", supervisor->number, supervisor->pid, why);
+    enter_state(supervisor, SUPERVISOR_DYING, 0);
+    send_signal(supervisor, SIGKILL);
+    lose_requests(supervisor);
+}
+
+static void abort_hung(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    log_warning("worker %u: pid %u said nothing for %llu ms, aborting it", supervisor->number, supervisor->pid,
+                (unsigned long long)(uv_now(&supervisor->daemon->loop) - supervisor->heard_ms));
+    enter_state(supervisor, SUPERVISOR_ABORTING, ABORT_GRACE_MS);
+    send_signal(supervisor, SIGABRT);
+    /* A stopped process takes no SIGABRT until it goes on; SIGKILL needs no help. */
+    send_signal(supervisor, SIGCONT);
+}
+
+static void leave_orderly(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    enter_state(supervisor, SUPERVISOR_DYING, ABORT_GRACE_MS);
+    lose_requests(supervisor);
+}
+
+static void kill_now(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    send_signal(supervisor, SIGKILL);
+}
+
+static void drain(struct supervisor *supervisor, const char *why)
+{
+    struct ipc_goaway goaway;
+    IPC_INIT(GOAWAY, &goaway);
+    goaway.reason = ipc_text(why);
+    enter_state(supervisor, SUPERVISOR_DRAINING, supervisor->daemon->conf->hang_timeout_ms);
+    supervisor_send(supervisor, IPC_GOAWAY, 0, &goaway);
+}
+
+static void restart_later(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    if (supervisor->stays_down) {
+        enter_state(supervisor, SUPERVISOR_STOPPED, 0);
+        daemon_worker_stopped(supervisor->daemon);
+        return;
+    }
+    uint64_t wait_ms = next_backoff(supervisor);
+    supervisor->restarts++;
+    if (wait_ms > 0)
+        log_notice("worker %u: died young, starting again in %llu ms", supervisor->number,
+                   (unsigned long long)wait_ms);
+    enter_state(supervisor, SUPERVISOR_WAITING, 0);
+    if (wait_ms == 0)
+        start(supervisor, NULL);
+    else
+        uv_timer_start(&supervisor->timer, on_uv_timer, wait_ms, 0);
+}
+
+static void stop_living(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    supervisor->stays_down = true;
+    enter_state(supervisor, SUPERVISOR_DYING, 0);
+    send_signal(supervisor, SIGKILL);
+    lose_requests(supervisor);
+}
+
+static void stay_down(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    supervisor->stays_down = true;
+    enter_state(supervisor, SUPERVISOR_STOPPED, 0);
+    daemon_worker_stopped(supervisor->daemon);
+}
+
+static void note_stop(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    supervisor->stays_down = true;
+}
+
+static void ignore(struct supervisor *supervisor, const char *why)
+{
+    (void)supervisor;
+    (void)why;
+}
+
+typedef void reaction(struct supervisor *supervisor, const char *why);
+
+/* THE table of a worker's life. NULL: can't happen, an assert's matter. */
+static reaction *const reactions[SUPERVISOR_STATES][SUPERVISOR_EVENTS] = {
+    /*                         SPAWN    HELLO         SILENCE     BREACH  HANGUP         GONE           DRAIN      STOP */
+    [SUPERVISOR_WAITING]  = { start,  NULL,         start,      NULL,   NULL,          NULL,          stay_down, stay_down },
+    [SUPERVISOR_STARTING] = { NULL,   become_ready, abort_hung, die,    die,           NULL,          stop_living, stop_living },
+    [SUPERVISOR_READY]    = { NULL,   die,          abort_hung, die,    die,           NULL,          drain,     stop_living },
+    [SUPERVISOR_DRAINING] = { NULL,   die,          abort_hung, die,    leave_orderly, NULL,          ignore,    stop_living },
+    [SUPERVISOR_ABORTING] = { NULL,   ignore,       kill_now,   die,    die,           NULL,          ignore,    stop_living },
+    [SUPERVISOR_DYING]    = { NULL,   ignore,       kill_now,   ignore, ignore,        restart_later, ignore,    note_stop },
+    [SUPERVISOR_STOPPED]  = { ignore, NULL,         ignore,     NULL,   NULL,          NULL,          ignore,    ignore },
+};
+
+void supervisor_event(struct supervisor *supervisor, enum supervisor_event event, const char *why)
+{
+    reaction *react = reactions[supervisor->state][event];
+    if (!react) {
+        log_error("worker %u: %s while %s, which can't happen; ignoring", supervisor->number, event_names[event],
+                  state_names[supervisor->state]);
+        return;
+    }
+    react(supervisor, why);
+}
+
+void supervisor_breach(struct supervisor *supervisor, const char *why)
+{
+    char text[256];
+    snprintf(text, sizeof text, "broke the protocol (%s)", why);
+    supervisor_event(supervisor, SUPERVISOR_BREACH, text);
+}
+
+/* ---- silence ---- */
+
+static uint64_t allowed_silence_ms(const struct supervisor *supervisor)
+{
+    const struct conf *conf = supervisor->daemon->conf;
+    return supervisor->state == SUPERVISOR_STARTING ? conf->start_timeout_ms : conf->hang_timeout_ms;
+}
+
+/* The timer was set when the state began; frames since then only moved heard_ms. The channel is
+ * drained before judging: when this loop itself slept, the beats lie in the socket. */
+static void on_uv_timer(uv_timer_t *timer)
+{
+    struct supervisor *supervisor = timer->data;
+    if (supervisor->deaf) {
+        supervisor_breach(supervisor, "it does not read what it is sent");
+        return;
+    }
+    bool listens = supervisor->state == SUPERVISOR_STARTING || supervisor->state == SUPERVISOR_READY
+                || supervisor->state == SUPERVISOR_DRAINING;
+    if (listens) {
+        uint64_t silent_ms = uv_now(&supervisor->daemon->loop) - supervisor->heard_ms;
+        uint64_t allowed_ms = allowed_silence_ms(supervisor);
+        if (silent_ms < allowed_ms) {
+            uv_timer_start(timer, on_uv_timer, allowed_ms - silent_ms, 0);
+            return;
+        }
+        if (daemon_overslept(supervisor->daemon)) {
+            uv_timer_start(timer, on_uv_timer, 1000, 0);
+            return;
+        }
+    }
+    supervisor_event(supervisor, SUPERVISOR_SILENCE, "is silent");
+}
+
+/* ---- frames ---- */
+
+typedef void on_message(struct supervisor *supervisor, const union ipc_any *message);
+
+static void on_ready(struct supervisor *supervisor, const union ipc_any *message)
+{
+    (void)message;
+    supervisor_event(supervisor, SUPERVISOR_HELLO, "said READY twice");
+}
+
+static void on_beat(struct supervisor *supervisor, const union ipc_any *message)
+{
+    supervisor->beat = message->beat;
+}
+
+static void on_ping(struct supervisor *supervisor, const union ipc_any *message)
+{
+    struct ipc_pong pong = { .token = message->ping.token };
+    supervisor_send(supervisor, IPC_PONG, 0, &pong);
+}
+
+static void on_pong(struct supervisor *supervisor, const union ipc_any *message)
+{
+    (void)supervisor;
+    (void)message;
+}
+
+static void on_error(struct supervisor *supervisor, const union ipc_any *message)
+{
+    log_warning("worker %u: reports %.*s: %.*s", supervisor->number, (int)message->error.name.length,
+                message->error.name.data, (int)message->error.message.length, message->error.message.data);
+}
+
+/* Sends DATA frames that waited for the connection's credit, as far as it goes now. */
+static void release_held(struct supervisor *supervisor)
+{
+    struct ipc_frame frame;
+    struct ipc_bytes payload;
+    struct ipc_buffer *held = &supervisor->held;
+    while (ipc_frame_read(ipc_buffer_data(held), ipc_buffer_length(held), &frame, NULL) == IPC_FRAME_OK) {
+        if (ipc_unpack_data(&supervisor->daemon->decoder, &frame, &payload) < 0
+            || ipc_credit_cost(payload.length) > supervisor->upload_credit)
+            return;
+        supervisor->upload_credit -= ipc_credit_cost(payload.length);
+        ipc_channel_send_data(&supervisor->channel, frame.id, payload.data, payload.length);
+        ipc_buffer_consume(held, frame.whole_length);
+    }
+}
+
+static void on_connection_credit(struct supervisor *supervisor, const union ipc_any *message)
+{
+    if (!ipc_credit_add(&supervisor->upload_credit, message->credit.bytes))
+        supervisor_breach(supervisor, "too much credit");
+    else
+        release_held(supervisor);
+}
+
+/* What a worker may say about the connection. */
+static const struct { unsigned number; on_message *react; } connection_messages[] = {
+    { IPC_READY, on_ready }, { IPC_BEAT, on_beat }, { IPC_PING, on_ping }, { IPC_PONG, on_pong },
+    { IPC_ERROR, on_error }, { IPC_CREDIT, on_connection_credit },
+};
+
+/* ... and about a request. */
+static const struct { unsigned number; enum request_event event; } request_messages[] = {
+    { IPC_RESPONSE, REQUEST_RESPONSE }, { IPC_DATA, REQUEST_DATA }, { IPC_DONE, REQUEST_DONE },
+    { IPC_HOP, REQUEST_HOP }, { IPC_SENDING, REQUEST_SENDING }, { IPC_CREDIT, REQUEST_UPLOAD_CREDIT },
+};
+
+static void on_connection_frame(struct supervisor *supervisor, const struct ipc_frame *frame)
+{
+    union ipc_any message;
+    for (size_t i = 0; i < sizeof connection_messages / sizeof connection_messages[0]; i++) {
+        if (connection_messages[i].number != frame->type)
+            continue;
+        if (ipc_unpack(&supervisor->daemon->decoder, IPC_WORKER, frame, &message) < 0)
+            supervisor_breach(supervisor, supervisor->daemon->decoder.reason);
+        else
+            connection_messages[i].react(supervisor, &message);
+        return;
+    }
+    supervisor_breach(supervisor, "a message without a request");
+}
+
+static bool take_data(struct supervisor *supervisor, const struct ipc_frame *frame, struct ipc_bytes *ret_payload)
+{
+    if (ipc_unpack_data(&supervisor->daemon->decoder, frame, ret_payload) < 0) {
+        supervisor_breach(supervisor, supervisor->daemon->decoder.reason);
+        return false;
+    }
+    if (!ipc_window_spend(&supervisor->window, ret_payload->length)) {
+        supervisor_breach(supervisor, "DATA beyond the connection's credit");
+        return false;
+    }
+    struct ipc_credit credit = { .bytes = (uint64_t)ipc_window_consume(&supervisor->window, ret_payload->length) };
+    if (credit.bytes > 0)
+        supervisor_send(supervisor, IPC_CREDIT, 0, &credit);
+    return true;
+}
+
+static void deliver(struct supervisor *supervisor, const struct ipc_frame *frame, enum request_event event)
+{
+    struct request_detail detail = { .frame = frame };
+    union ipc_any message;
+    if (frame->type == IPC_DATA) {
+        if (!take_data(supervisor, frame, &detail.payload))
+            return;
+    } else {
+        if (ipc_unpack(&supervisor->daemon->decoder, IPC_WORKER, frame, &message) < 0) {
+            supervisor_breach(supervisor, supervisor->daemon->decoder.reason);
+            return;
+        }
+        detail.message = &message;
+    }
+    struct request *request = request_of_worker(supervisor, frame->id);
+    if (request)
+        request_event(request, event, &detail);
+    else if (frame->id == 0 || frame->id > supervisor->last_id || frame->type != IPC_CREDIT)
+        supervisor_breach(supervisor, "a message for a request it does not have");
+}
+
+static void on_request_frame(struct supervisor *supervisor, const struct ipc_frame *frame)
+{
+    for (size_t i = 0; i < sizeof request_messages / sizeof request_messages[0]; i++) {
+        if (request_messages[i].number == frame->type) {
+            deliver(supervisor, frame, request_messages[i].event);
+            return;
+        }
+    }
+    supervisor_breach(supervisor, "a message that is not a worker's");
+}
+
+static void on_frame(struct ipc_channel *channel, const struct ipc_frame *frame)
+{
+    struct supervisor *supervisor = channel->owner;
+    supervisor->heard_ms = uv_now(&supervisor->daemon->loop);
+    if (frame->id == 0)
+        on_connection_frame(supervisor, frame);
+    else
+        on_request_frame(supervisor, frame);
+}
+
+static void on_end(struct ipc_channel *channel, int status, const char *reason)
+{
+    struct supervisor *supervisor = channel->owner;
+    if (status == UV_EPROTO)
+        supervisor_breach(supervisor, reason);
+    else
+        supervisor_event(supervisor, SUPERVISOR_HANGUP, "closed its channel");
+}
+
+/* ---- handles ---- */
+
+static void on_handle_closed(struct supervisor *supervisor)
+{
+    if (--supervisor->open_handles == 0)
+        supervisor_event(supervisor, SUPERVISOR_GONE, "is gone");
+}
+
+static void on_channel_closed(struct ipc_channel *channel)
+{
+    on_handle_closed(channel->owner);
+}
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+    on_handle_closed(handle->data);
+}
+
+static const struct ipc_channel_calls channel_calls = { on_frame, on_end, NULL, on_channel_closed };
+
+static void on_uv_exit(uv_process_t *process, int64_t status, int signal)
+{
+    struct supervisor *supervisor = process->data;
+    supervisor->exited = true;
+    if (signal != 0)
+        log_warning("worker %u: pid %u was killed by signal %d (%s)", supervisor->number, supervisor->pid, signal,
+                    strsignal(signal));
+    else if (status != 0 || supervisor->state != SUPERVISOR_DYING)
+        log_notice("worker %u: pid %u exited with status %lld", supervisor->number, supervisor->pid,
+                   (long long)status);
+    uv_close((uv_handle_t *)process, on_uv_closed);
+}
+
+/* ---- the log a worker writes ---- */
+
+/* "<4>text" has its level in front, as sd-daemon(3) has it; a library's dying words have none. */
+static void relay_line(struct supervisor *supervisor)
+{
+    const char *text = supervisor->log_line;
+    enum log_level level = LOG_LEVEL_WARNING;
+    supervisor->log_line[supervisor->log_length] = '\0';
+    if (text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>') {
+        level = text[1] < '3' ? LOG_LEVEL_ERROR : (enum log_level)(text[1] - '0');
+        text += 3;
+    }
+    if (*text)
+        log_write(level, "worker %u: %s", supervisor->number, text);
+    supervisor->log_length = 0;
+}
+
+static void on_uv_log_alloc(uv_handle_t *handle, size_t size, uv_buf_t *ret_buffer)
+{
+    struct supervisor *supervisor = handle->data;
+    (void)size;
+    *ret_buffer = uv_buf_init((char *)supervisor->daemon->log_scratch, sizeof supervisor->daemon->log_scratch);
+}
+
+static void on_uv_log_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
+{
+    struct supervisor *supervisor = stream->data;
+    if (got < 0) {
+        relay_line(supervisor);
+        if (!uv_is_closing((uv_handle_t *)stream))
+            uv_close((uv_handle_t *)stream, on_uv_closed);
+        return;
+    }
+    for (ssize_t i = 0; i < got; i++) {
+        if (buffer->base[i] == '\n')
+            relay_line(supervisor);
+        else if (supervisor->log_length < sizeof supervisor->log_line - 1)
+            supervisor->log_line[supervisor->log_length++] = buffer->base[i] ? buffer->base[i] : ' ';
+    }
+}
+
+/* ---- birth ---- */
+
+static void open_handles(struct supervisor *supervisor, const struct spawned *spawned)
+{
+    struct daemon *daemon = supervisor->daemon;
+    supervisor->open_handles = 2;   /* process and log */
+    supervisor->exited = supervisor->deaf = false;
+    supervisor->pid = (uint32_t)supervisor->process.pid;
+    supervisor->started_ms = supervisor->heard_ms = uv_now(&daemon->loop);
+    supervisor->last_id = 0;
+    supervisor->log_length = 0;
+    supervisor->upload_credit = IPC_CONNECTION_WINDOW;
+    ipc_window_init(&supervisor->window, IPC_CONNECTION_WINDOW);
+    IPC_INIT(BEAT, &supervisor->beat);
+    uv_pipe_init(&daemon->loop, &supervisor->log, 0);
+    uv_pipe_open(&supervisor->log, spawned->log_fd);
+    supervisor->log.data = supervisor;
+    uv_read_start((uv_stream_t *)&supervisor->log, on_uv_log_alloc, on_uv_log_read);
+    enter_state(supervisor, SUPERVISOR_STARTING, daemon->conf->start_timeout_ms);
+}
+
+static void on_uv_stillborn(uv_handle_t *handle)
+{
+    struct supervisor *supervisor = handle->data;
+    enter_state(supervisor, SUPERVISOR_DYING, 0);
+    supervisor_event(supervisor, SUPERVISOR_GONE, "was not born");
+}
+
+static void start(struct supervisor *supervisor, const char *why)
+{
+    struct daemon *daemon = supervisor->daemon;
+    struct spawned spawned;
+    (void)why;
+    memset(&supervisor->process, 0, sizeof supervisor->process);
+    supervisor->exited = true;
+    int status = spawn_worker(&daemon->loop, &supervisor->process, daemon->worker_program, on_uv_exit, &spawned);
+    supervisor->process.data = supervisor;
+    if (status < 0) {
+        log_error("worker %u: %s can't be started: %s", supervisor->number, daemon->worker_program,
+                  uv_strerror(status));
+        supervisor->started_ms = uv_now(&daemon->loop);
+        if (supervisor->process.type == UV_PROCESS)
+            uv_close((uv_handle_t *)&supervisor->process, on_uv_stillborn);
+        else
+            uv_timer_start(&supervisor->timer, on_uv_timer, next_backoff(supervisor), 0);
+        return;
+    }
+    open_handles(supervisor, &spawned);
+    status = ipc_channel_open(&supervisor->channel, &daemon->hub, spawned.channel_fd, IPC_DAEMON_TO_WORKER,
+                              CHANNEL_LIMIT_BYTES, &channel_calls, supervisor);
+    if (status < 0) {
+        die(supervisor, uv_strerror(status));
+        return;
+    }
+    supervisor->open_handles++;
+    daemon_send_settings(daemon, supervisor);
+}
+
+void supervisor_init(struct supervisor *supervisor, struct daemon *daemon, unsigned number)
+{
+    *supervisor = (struct supervisor){ .daemon = daemon, .number = number, .state = SUPERVISOR_WAITING };
+    ipc_buffer_init(&supervisor->held, CHANNEL_LIMIT_BYTES);
+    uv_timer_init(&daemon->loop, &supervisor->timer);
+    supervisor->timer.data = supervisor;
+}
+
+void supervisor_close(struct supervisor *supervisor)
+{
+    uv_close((uv_handle_t *)&supervisor->timer, NULL);
+}
+
+void supervisor_finish(struct supervisor *supervisor)
+{
+    ipc_buffer_finish(&supervisor->held);
+}
+
+void supervisor_retire(struct supervisor *supervisor, const char *why)
+{
+    supervisor->stays_down = true;
+    supervisor_event(supervisor, SUPERVISOR_DRAIN, why);
+}
+
+bool supervisor_is_down(const struct supervisor *supervisor)
+{
+    return supervisor->state == SUPERVISOR_STOPPED;
+}
+
+/* ---- requests ---- */
+
+void supervisor_enter(struct supervisor *supervisor, struct request *request)
+{
+    request->supervisor = supervisor;
+    request->worker_id = ++supervisor->last_id;
+    HASH_ADD(worker_handle, supervisor->requests, worker_id, sizeof request->worker_id, request);
+    pool_add(&supervisor->daemon->pool, supervisor->number);
+}
+
+void supervisor_leave(struct supervisor *supervisor, struct request *request)
+{
+    HASH_DELETE(worker_handle, supervisor->requests, request);
+    pool_remove(&supervisor->daemon->pool, supervisor->number);
+    request->supervisor = NULL;
+}
+
+/* Whoever sends is in the midst of a request that the worker's end would take away: so that comes
+ * in a turn of its own. */
+static void note_deaf(struct supervisor *supervisor)
+{
+    supervisor->deaf = true;
+    uv_timer_start(&supervisor->timer, on_uv_timer, 0, 0);
+}
+
+void supervisor_send(struct supervisor *supervisor, unsigned number, uint32_t id, const void *message)
+{
+    if (ipc_channel_send(&supervisor->channel, number, id, message) < 0)
+        note_deaf(supervisor);
+}
+
+void supervisor_send_data(struct supervisor *supervisor, uint32_t id, const void *data, size_t bytes)
+{
+    bool waits = ipc_buffer_length(&supervisor->held) > 0;
+    if (waits || ipc_credit_cost(bytes) > supervisor->upload_credit) {
+        if (ipc_pack_data(&supervisor->held, id, data, bytes) < 0)
+            note_deaf(supervisor);
+        return;
+    }
+    supervisor->upload_credit -= ipc_credit_cost(bytes);
+    if (ipc_channel_send_data(&supervisor->channel, id, data, bytes) < 0)
+        note_deaf(supervisor);
+}
