@@ -29,13 +29,13 @@
 
 void daemon_worker_ready(struct daemon *daemon, struct supervisor *supervisor, bool ready)
 {
-    pool_set_ready(&daemon->pool, supervisor->number, ready);
+    pool_set_ready(&daemon->pool, supervisor->seat, ready);
 }
 
 struct supervisor *daemon_choose_worker(struct daemon *daemon, const char *origin)
 {
-    int number = pool_place(&daemon->pool, origin);
-    return number < 0 ? NULL : &daemon->workers[number];
+    int seat = pool_place(&daemon->pool, origin);
+    return seat < 0 ? NULL : &daemon->workers[seat];
 }
 
 /* Each ASSIGN takes the request out of the queue, and puts it back only when no worker is left. */
@@ -106,7 +106,7 @@ void daemon_enqueue(struct daemon *daemon, struct request *request)
     request->queued = true;
     request->queued_ms = uv_now(&daemon->loop);
     daemon->queue_length++;
-    DL_APPEND2(daemon->queue, request, previous, next);
+    DL_APPEND(daemon->queue, request);
 }
 
 void daemon_dequeue(struct daemon *daemon, struct request *request)
@@ -115,7 +115,7 @@ void daemon_dequeue(struct daemon *daemon, struct request *request)
         return;
     request->queued = false;
     daemon->queue_length--;
-    DL_DELETE2(daemon->queue, request, previous, next);
+    DL_DELETE(daemon->queue, request);
 }
 
 /* The queue is in order of arrival, so the oldest are in front. */

@@ -54,8 +54,8 @@ struct request {
     struct supervisor *supervisor;    /* NULL in the queue */
     uint32_t client_id, worker_id;
     UT_hash_handle client_handle, worker_handle;
-    struct request *previous, *next;                  /* in the queue */
-    struct request *starved_previous, *starved_next;  /* in the session, waiting for room */
+    struct request *prev, *next;                      /* in the queue */
+    struct request *starved_prev, *starved_next;  /* in the session, waiting for room */
     enum request_state state;
     bool queued, starved;
 

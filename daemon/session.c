@@ -240,9 +240,9 @@ void session_starve(struct session *session, struct request *request, bool starv
         return;
     request->starved = starved;
     if (starved)
-        DL_APPEND2(session->starved, request, starved_previous, starved_next);
+        DL_APPEND2(session->starved, request, starved_prev, starved_next);
     else
-        DL_DELETE2(session->starved, request, starved_previous, starved_next);
+        DL_DELETE2(session->starved, request, starved_prev, starved_next);
 }
 
 unsigned session_streams(const struct session *session)

@@ -15,7 +15,7 @@ static void fill_worker(const struct supervisor *supervisor, struct ipc_worker_s
         .state = ipc_text(supervisor_state_name(supervisor->state)),
         .pid = alive ? supervisor->pid : 0,
         .age_ms = alive ? uv_now(&daemon->loop) - supervisor->started_ms : 0,
-        .in_flight = daemon->pool.seats[supervisor->number].load,
+        .in_flight = daemon->pool.seats[supervisor->seat].load,
         .served = supervisor->served,
         .failed = supervisor->failed,
         .restarts = supervisor->restarts,

@@ -421,7 +421,9 @@ static void on_uv_exit(uv_process_t *process, int64_t status, int signal)
 {
     struct supervisor *supervisor = process->data;
     supervisor->exited = true;
-    if (signal != 0)
+    if (signal == SIGKILL && supervisor->state != SUPERVISOR_READY)
+        log_debug("worker %u: pid %u is dead", supervisor->number, supervisor->pid);
+    else if (signal != 0)
         log_warning("worker %u: pid %u was killed by signal %d (%s)", supervisor->number, supervisor->pid, signal,
                     strsignal(signal));
     else if (status != 0 || supervisor->state != SUPERVISOR_DYING)
@@ -529,9 +531,10 @@ static void start(struct supervisor *supervisor, const char *why)
     daemon_send_settings(daemon, supervisor);
 }
 
-void supervisor_init(struct supervisor *supervisor, struct daemon *daemon, unsigned number)
+void supervisor_init(struct supervisor *supervisor, struct daemon *daemon, unsigned seat)
 {
-    *supervisor = (struct supervisor){ .daemon = daemon, .number = number, .state = SUPERVISOR_WAITING };
+    *supervisor = (struct supervisor){ .daemon = daemon, .seat = seat, .number = seat + 1,
+                                         .state = SUPERVISOR_WAITING };
     ipc_buffer_init(&supervisor->held, CHANNEL_LIMIT_BYTES);
     uv_timer_init(&daemon->loop, &supervisor->timer);
     supervisor->timer.data = supervisor;
@@ -565,13 +568,13 @@ void supervisor_enter(struct supervisor *supervisor, struct request *request)
     request->supervisor = supervisor;
     request->worker_id = ++supervisor->last_id;
     HASH_ADD(worker_handle, supervisor->requests, worker_id, sizeof request->worker_id, request);
-    pool_add(&supervisor->daemon->pool, supervisor->number);
+    pool_add(&supervisor->daemon->pool, supervisor->seat);
 }
 
 void supervisor_leave(struct supervisor *supervisor, struct request *request)
 {
     HASH_DELETE(worker_handle, supervisor->requests, request);
-    pool_remove(&supervisor->daemon->pool, supervisor->number);
+    pool_remove(&supervisor->daemon->pool, supervisor->seat);
     request->supervisor = NULL;
 }
 

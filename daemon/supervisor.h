@@ -40,7 +40,8 @@ enum supervisor_event {
 
 struct supervisor {
     struct daemon *daemon;
-    unsigned number;               /* of the slot, from 0; people see it as it is */
+    unsigned seat;                 /* in the pool, from 0 */
+    unsigned number;               /* what people see, from 1 */
     enum supervisor_state state;
     bool stays_down;               /* after GONE: do not start again */
     bool exited;                   /* the process was reaped */
@@ -67,7 +68,7 @@ struct supervisor {
     struct ipc_beat beat;
 };
 
-void supervisor_init(struct supervisor *supervisor, struct daemon *daemon, unsigned number);
+void supervisor_init(struct supervisor *supervisor, struct daemon *daemon, unsigned seat);
 void supervisor_event(struct supervisor *supervisor, enum supervisor_event event, const char *why);
 const char *supervisor_state_name(enum supervisor_state state);
 const char *supervisor_event_name(enum supervisor_event event);
