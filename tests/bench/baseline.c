@@ -1,0 +1,154 @@
+/* What a program can do in its own process: N GETs with C in flight by curl_multi_poll, the bodies
+ * counted and dropped. Built twice, on the distribution's libcurl and on ours; tests/bench/run sets
+ * fetchd beside both. Easy handles are made once and used again; nothing is done twice. */
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+struct run {
+    const char *url, *ca_file;
+    long requests, concurrency, expect_bytes;
+    long started, finished, errors;
+    CURLM *multi;
+};
+
+struct slot { struct run *run; CURL *easy; long bytes; };
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static double cpu_s(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+}
+
+static double wall_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static size_t on_curl_body(char *data, size_t one, size_t count, void *user)
+{
+    struct slot *slot = user;
+    (void)data;
+    slot->bytes += (long)(one * count);
+    return one * count;
+}
+
+static bool slot_init(struct slot *slot, struct run *run)
+{
+    CURL *easy = curl_easy_init();
+    slot->run = run;
+    slot->easy = easy;
+    return easy && !curl_easy_setopt(easy, CURLOPT_URL, run->url)
+        && !curl_easy_setopt(easy, CURLOPT_PRIVATE, slot)
+        && !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_body)
+        && !curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot)
+        && !curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
+        && !curl_easy_setopt(easy, CURLOPT_CAINFO, run->ca_file)
+        && !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL)
+        && !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L)
+        && !curl_easy_setopt(easy, CURLOPT_PROXY, "");
+}
+
+static void slot_start(struct slot *slot)
+{
+    slot->bytes = 0;
+    slot->run->started++;
+    if (curl_multi_add_handle(slot->run->multi, slot->easy))
+        abort();
+}
+
+static void slot_finish(struct slot *slot, CURLcode result)
+{
+    struct run *run = slot->run;
+    long status = 0;
+    curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (result || status != 200 || slot->bytes != run->expect_bytes) {
+        if (!run->errors++)
+            fprintf(stderr, "baseline: %s, status %ld, %ld bytes\n", curl_easy_strerror(result), status, slot->bytes);
+    }
+    run->finished++;
+    curl_multi_remove_handle(run->multi, slot->easy);
+}
+
+static void collect(struct run *run)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(run->multi, &left))) {
+        struct slot *slot = NULL;
+        CURLcode result = message->data.result;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
+        slot_finish(slot, result);
+        if (run->started < run->requests)
+            slot_start(slot);
+    }
+}
+
+/* Does `requests` requests on the slots. */
+static void run_all(struct run *run, struct slot *slots, long requests)
+{
+    int running;
+    run->requests = requests;
+    run->started = run->finished = 0;
+    for (long i = 0; i < run->concurrency && i < requests; i++)
+        slot_start(&slots[i]);
+    while (run->finished < requests) {
+        if (curl_multi_perform(run->multi, &running))
+            abort();
+        collect(run);
+        if (run->finished < requests && running && curl_multi_poll(run->multi, NULL, 0, 1000, NULL))
+            abort();
+    }
+}
+
+static int usage(void)
+{
+    fputs("usage: baseline URL CA_FILE REQUESTS CONCURRENCY EXPECT_BYTES\n", stderr);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6)
+        return usage();
+    struct run run = { .url = argv[1], .ca_file = argv[2], .requests = atol(argv[3]),
+                       .concurrency = atol(argv[4]), .expect_bytes = atol(argv[5]) };
+    if (run.requests < 1 || run.concurrency < 1 || curl_global_init(CURL_GLOBAL_DEFAULT))
+        return usage();
+    struct slot *slots = calloc((size_t)run.concurrency, sizeof *slots);
+    run.multi = curl_multi_init();
+    if (!slots || !run.multi || curl_multi_setopt(run.multi, CURLMOPT_MAXCONNECTS, run.concurrency + 16))
+        return 1;
+    for (long i = 0; i < run.concurrency; i++) {
+        if (!slot_init(&slots[i], &run))
+            return 1;
+    }
+
+    long wanted = run.requests;
+    run_all(&run, slots, 4 * run.concurrency);   /* connections and handshakes, not counted */
+    double cpu = cpu_s(), wall = wall_s();
+    run_all(&run, slots, wanted);
+    cpu = cpu_s() - cpu;
+    wall = wall_s() - wall;
+    printf("{\"library\":\"%s\",\"requests\":%ld,\"errors\":%ld,\"cpu_s\":%.6f,\"wall_s\":%.6f}\n", curl_version(),
+           wanted, run.errors, cpu, wall);
+
+    for (long i = 0; i < run.concurrency; i++)
+        curl_easy_cleanup(slots[i].easy);
+    curl_multi_cleanup(run.multi);
+    free(slots);
+    curl_global_cleanup();
+    return run.errors ? 1 : 0;
+}

@@ -1,0 +1,208 @@
+/* check.c: what libcurl may be given. */
+#include "worker/check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct check_refusal refusal;
+
+static struct ipc_fetch request(const char *url)
+{
+    struct ipc_fetch fetch;
+    IPC_INIT(FETCH, &fetch);
+    fetch.url = ipc_text(url);
+    return fetch;
+}
+
+static int check(const struct ipc_fetch *fetch)
+{
+    struct ipc_origin origin;
+    memset(&refusal, 0, sizeof refusal);
+    return check_fetch(fetch, &origin, &refusal);
+}
+
+static int check_with(const char *name, const void *value, size_t length)
+{
+    struct ipc_fetch fetch = request("https://example.com/");
+    struct ipc_pair pair = { { (const uint8_t *)name, strlen(name) }, { value, length } };
+    fetch.headers = (struct ipc_pairs){ &pair, 1 };
+    return check(&fetch);
+}
+
+static void a_plain_request_is_fine(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request("https://example.com/path?query");
+    struct ipc_origin origin;
+    assert_int_equal(check_fetch(&fetch, &origin, &refusal), 0);
+    assert_string_equal(origin.key, "https://example.com:443");
+    assert_int_equal(check_with("X-Any-Thing", "a b\tc \xc3\xa4", 8), 0);
+    assert_int_equal(check_with("X-Empty", "", 0), 0);
+    assert_int_equal(check_with("Host", "other.example:8080", 18), 0);
+}
+
+static void no_byte_that_ends_a_line_gets_into_a_header(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        char value[4] = { 'a', (char)c, 'b', 0 };
+        bool bad = (c < 0x20 && c != '\t') || c == 0x7f;
+        assert_int_equal(check_with("X-Value", value, 3), bad ? -1 : 0);
+        assert_int_equal(refusal.error, bad ? IPC_ERROR_REQUEST_INVALID : IPC_ERROR_NONE);
+        if (bad)
+            assert_non_null(strstr(refusal.message, "X-Value"));
+    }
+}
+
+static void a_header_name_is_a_token(void **state)
+{
+    (void)state;
+    for (unsigned c = 1; c < 256; c++) {
+        char name[4] = { 'x', (char)c, 'y', 0 };
+        bool token = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z' && c < 0x80)
+            || strchr("!#$%&'*+-.^_`|~", (int)c);
+        assert_int_equal(check_with(name, "v", 1), token ? 0 : -1);
+    }
+    assert_int_equal(check_with("", "v", 1), -1);
+}
+
+static void headers_of_the_connection_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "Transfer-Encoding", "content-length", "CONNECTION", "Upgrade", "TE", "Trailer", "Keep-Alive",
+        "Proxy-Authorization", "proxy-connection", "Expect", "HTTP2-Settings",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_int_equal(check_with(names[i], "x", 1), -1);
+        assert_int_equal(refusal.error, IPC_ERROR_REQUEST_INVALID);
+        assert_non_null(strstr(refusal.message, names[i]));
+    }
+    assert_int_equal(check_with("Proxy", "x", 1), 0);
+    assert_int_equal(check_with("Content-Lengthy", "x", 1), 0);
+}
+
+static void a_host_header_is_one_host(void **state)
+{
+    (void)state;
+    assert_int_equal(check_with("host", "[::1]:80", 8), 0);
+    assert_int_equal(check_with("Host", "a b", 3), -1);
+    assert_int_equal(check_with("Host", "a/b", 3), -1);
+    assert_int_equal(check_with("Host", "a@b", 3), -1);
+    assert_int_equal(check_with("Host", "", 0), -1);
+    struct ipc_fetch fetch = request("https://example.com/");
+    static const uint8_t name[] = "host", value[] = "a";
+    struct ipc_pair pairs[2] = { { { name, 4 }, { value, 1 } }, { { name, 4 }, { value, 1 } } };
+    fetch.headers = (struct ipc_pairs){ pairs, 2 };
+    assert_int_equal(check(&fetch), -1);
+}
+
+static void a_method_is_a_token_and_no_tunnel(void **state)
+{
+    (void)state;
+    static const struct { const char *method; int result; } rows[] = {
+        { "GET", 0 }, { "PROPFIND", 0 }, { "M-SEARCH", 0 }, { "G ET", -1 }, { "GET\r\nX: y", -1 },
+        { "GET ", -1 },
+        { "CONNECT", -1 }, { "TRACE", -1 }, { "G\xc3\xa4T", -1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ipc_fetch fetch = request("http://example.com/");
+        fetch.method = ipc_text(rows[i].method);
+        assert_int_equal(check(&fetch), rows[i].result);
+    }
+}
+
+static void only_schemes_that_work_are_taken(void **state)
+{
+    (void)state;
+    static const struct { const char *url; enum ipc_error_code error; } rows[] = {
+        { "http://a/", IPC_ERROR_NONE }, { "ftp://a/file", IPC_ERROR_NONE },
+        { "ftps://a/file", IPC_ERROR_NONE },
+        { "ws://a/", IPC_ERROR_REQUEST_UNSUPPORTED }, { "wss://a/", IPC_ERROR_REQUEST_UNSUPPORTED },
+        { "file:///etc/passwd", IPC_ERROR_REQUEST_INVALID }, { "gopher://a/", IPC_ERROR_REQUEST_INVALID },
+        { "javascript:alert(1)", IPC_ERROR_REQUEST_INVALID }, { "http://a b/", IPC_ERROR_REQUEST_INVALID },
+        { "http://a/\r\nX: y", IPC_ERROR_REQUEST_INVALID }, { "http:///x", IPC_ERROR_REQUEST_INVALID },
+        { "", IPC_ERROR_REQUEST_INVALID },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ipc_fetch fetch = request(rows[i].url);
+        assert_int_equal(check(&fetch), rows[i].error ? -1 : 0);
+        assert_int_equal(refusal.error, rows[i].error);
+    }
+}
+
+static void ftp_only_downloads(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request("ftp://a/file");
+    fetch.method = ipc_text("PUT");
+    assert_int_equal(check(&fetch), -1);
+    assert_int_equal(refusal.error, IPC_ERROR_REQUEST_UNSUPPORTED);
+}
+
+static void bodies_that_contradict_the_request_are_refused(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request("http://a/");
+    fetch.method = ipc_text("HEAD");
+    fetch.body = (struct ipc_bytes){ (const uint8_t *)"x", 1 };
+    assert_int_equal(check(&fetch), -1);
+    fetch.method = ipc_text("POST");
+    assert_int_equal(check(&fetch), 0);
+    fetch.body_streamed = true;
+    assert_int_equal(check(&fetch), -1);
+}
+
+static void nothing_hides_in_proxy_credentials_or_resolve(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request("http://a/");
+    fetch.credentials = (struct ipc_bytes){ (const uint8_t *)"a\0b", 3 };
+    assert_int_equal(check(&fetch), -1);
+    fetch = request("http://a/");
+    fetch.proxy = ipc_text("http://p\r\nX: y");
+    assert_int_equal(check(&fetch), -1);
+    fetch = request("http://a/");
+    struct ipc_text rules[] = {
+        IPC_TEXT("-a:80"), IPC_TEXT("+a:80:1.2.3.4"), IPC_TEXT("a"), IPC_TEXT("a:80:1.2.3.4"),
+    };
+    for (size_t i = 0; i < 4; i++) {
+        fetch.resolve = (struct ipc_texts){ &rules[i], 1 };
+        assert_int_equal(check(&fetch), i == 3 ? 0 : -1);
+    }
+}
+
+static void unknown_http_versions_are_refused(void **state)
+{
+    (void)state;
+    static const struct { const char *version; int result; } rows[] = {
+        { "", 0 }, { "1.0", 0 }, { "1.1", 0 }, { "2", 0 }, { "3", -1 }, { "0.9", -1 }, { "1", -1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ipc_fetch fetch = request("http://a/");
+        fetch.http_version = ipc_text(rows[i].version);
+        assert_int_equal(check(&fetch), rows[i].result);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_request_is_fine),
+        cmocka_unit_test(no_byte_that_ends_a_line_gets_into_a_header),
+        cmocka_unit_test(a_header_name_is_a_token),
+        cmocka_unit_test(headers_of_the_connection_are_refused_by_name),
+        cmocka_unit_test(a_host_header_is_one_host),
+        cmocka_unit_test(a_method_is_a_token_and_no_tunnel),
+        cmocka_unit_test(only_schemes_that_work_are_taken),
+        cmocka_unit_test(ftp_only_downloads),
+        cmocka_unit_test(bodies_that_contradict_the_request_are_refused),
+        cmocka_unit_test(nothing_hides_in_proxy_credentials_or_resolve),
+        cmocka_unit_test(unknown_http_versions_are_refused),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
