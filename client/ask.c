@@ -1,0 +1,187 @@
+/* Options to FETCH, checked against the protocol's own table. */
+#include "ask.h"
+
+#include "ipc/utf8.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int __attribute__((format(printf, 2, 3))) refuse(struct failure *failure, const char *format, ...)
+{
+    char reason[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    failure_set(failure, IPC_ERROR_REQUEST_INVALID, "%s", reason);
+    return -1;
+}
+
+/* What is beyond our struct must not be asked for. */
+int ask_copy(struct ask *ask, const struct fetchd_options *options, struct failure *ret_failure)
+{
+    size_t known = options->size < sizeof ask->options ? options->size : sizeof ask->options;
+    const unsigned char *given = (const unsigned char *)options;
+    if (options->size < sizeof options->size + sizeof options->url)
+        return refuse(ret_failure, "options.size is not set");
+    for (size_t i = known; i < options->size; i++)
+        if (given[i])
+            return refuse(ret_failure, "the program uses an option that libfetchd " FETCHD_VERSION " does not have");
+    memset(&ask->options, 0, sizeof ask->options);
+    memcpy(&ask->options, options, known);
+    return 0;
+}
+
+static struct ipc_bytes bytes(const void *data, size_t length)
+{
+    return (struct ipc_bytes){ data, length };
+}
+
+static struct ipc_bytes string_bytes(const char *string)
+{
+    return bytes(string, string ? strlen(string) : 0);
+}
+
+static int take_headers(struct ask *ask, struct failure *failure)
+{
+    const struct fetchd_options *options = &ask->options;
+    if (options->header_count > ASK_HEADERS)
+        return refuse(failure, "%zu headers are too many, %d at most", options->header_count, ASK_HEADERS);
+    for (size_t i = 0; i < options->header_count; i++)
+        ask->headers[i] = (struct ipc_pair){ string_bytes(options->headers[i].name),
+                                             string_bytes(options->headers[i].value) };
+    ask->fetch.headers = (struct ipc_pairs){ ask->headers, options->header_count };
+    return 0;
+}
+
+static int take_texts(struct ipc_text *texts, const char *const *strings, size_t count, const char *what,
+                      struct ipc_texts *ret_texts, struct failure *failure)
+{
+    if (count > ASK_TEXTS)
+        return refuse(failure, "%zu of %s are too many, %d at most", count, what, ASK_TEXTS);
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = ipc_text(strings[i]);
+        if (!ipc_utf8_valid(texts[i].data, texts[i].length))
+            return refuse(failure, "%s: \"%.40s\" is not UTF-8", what, strings[i]);
+    }
+    *ret_texts = (struct ipc_texts){ texts, count };
+    return 0;
+}
+
+static void take_body(struct ipc_fetch *fetch, const struct fetchd_options *options)
+{
+    fetch->body = bytes(options->body, options->body_size);
+    fetch->body_streamed = options->body_streamed;
+    fetch->rewindable = options->body_streamed && options->rewindable;
+    if (options->body_streamed && options->body_length > 0)
+        fetch->body_length = options->body_length;
+}
+
+static void take_limits(struct ipc_fetch *fetch, const struct fetchd_options *options)
+{
+    fetch->connect_timeout_ms = options->connect_timeout_ms;
+    fetch->headers_timeout_ms = options->headers_timeout_ms;
+    fetch->idle_timeout_ms = options->idle_timeout_ms;
+    fetch->total_timeout_ms = options->total_timeout_ms;
+    fetch->max_body_bytes = options->max_body_bytes;
+    fetch->rate_bytes = options->rate_bytes;
+    if (options->window_bytes)
+        fetch->window = options->window_bytes;
+    if (options->max_redirects)
+        fetch->max_redirects = options->max_redirects > 0 ? (uint64_t)options->max_redirects : 0;
+}
+
+static void take_plain(struct ipc_fetch *fetch, const struct fetchd_options *options)
+{
+    fetch->url = ipc_text(options->url);
+    fetch->method = ipc_text(options->method);
+    fetch->follow = options->follow;
+    fetch->compressed = options->compressed;
+    fetch->http_version = ipc_text(options->http_version);
+    fetch->fresh = options->fresh;
+    fetch->credentials = string_bytes(options->credentials);
+    fetch->proxy = ipc_text(options->proxy);
+    fetch->ca_pem = bytes(options->ca_pem, options->ca_pem_size);
+    fetch->cert_pem = bytes(options->cert_pem, options->cert_pem_size);
+    fetch->key_pem = bytes(options->key_pem, options->key_pem_size);
+    fetch->insecure = options->insecure;
+}
+
+static int check_length(const struct ipc_field *field, size_t length, struct failure *failure)
+{
+    if (length <= field->limit)
+        return 0;
+    const char *advice = strcmp(field->name, "body") == 0 ? ": stream it" : "";
+    return refuse(failure, "%s has %zu bytes, at most %llu are possible%s", field->name, length,
+                  (unsigned long long)field->limit, advice);
+}
+
+static int check_field(const struct ipc_field *field, const void *place, struct failure *failure)
+{
+    const struct ipc_text *text = place;
+    switch (field->type) {
+    case IPC_TYPE_UINT:
+        if (*(const uint64_t *)place > field->limit)
+            return refuse(failure, "%s is too large, %llu at most", field->name, (unsigned long long)field->limit);
+        return 0;
+    case IPC_TYPE_TEXT:
+        if (text->length > 0 && !ipc_utf8_valid(text->data, text->length))
+            return refuse(failure, "%s is not UTF-8", field->name);
+        return check_length(field, text->length, failure);
+    case IPC_TYPE_BYTES:
+        return check_length(field, ((const struct ipc_bytes *)place)->length, failure);
+    case IPC_TYPE_PAIRS:
+    case IPC_TYPE_TEXTS:
+        if (((const struct ipc_texts *)place)->count > field->limit)
+            return refuse(failure, "%s has too many items, %llu at most", field->name,
+                          (unsigned long long)field->limit);
+        return 0;
+    case IPC_TYPE_BOOL:
+    case IPC_TYPE_ONE:
+    case IPC_TYPE_LIST:
+        return 0;
+    }
+    return 0;
+}
+
+static int check_limits(const struct ipc_fetch *fetch, struct failure *failure)
+{
+    const struct ipc_table *table = ipc_table(IPC_FETCH);
+    for (size_t i = 0; i < table->field_count; i++)
+        if (check_field(&table->fields[i], (const char *)fetch + table->fields[i].offset, failure) < 0)
+            return -1;
+    return 0;
+}
+
+int ask_build(struct ask *ask, const struct fetchd_options *options, struct failure *ret_failure)
+{
+    if (ask_copy(ask, options, ret_failure) < 0)
+        return -1;
+    options = &ask->options;
+    if (!options->url)
+        return refuse(ret_failure, "options.url is not set");
+    if (options->body_streamed && options->body_size > 0)
+        return refuse(ret_failure, "a body is either given whole or streamed, not both");
+    IPC_INIT(FETCH, &ask->fetch);
+    take_plain(&ask->fetch, options);
+    take_body(&ask->fetch, options);
+    take_limits(&ask->fetch, options);
+    if (take_headers(ask, ret_failure) < 0
+        || take_texts(ask->resolve, options->resolve, options->resolve_count, "resolve", &ask->fetch.resolve,
+                      ret_failure) < 0
+        || take_texts(ask->require, options->require, options->require_count, "require", &ask->fetch.require,
+                      ret_failure) < 0)
+        return -1;
+    return check_limits(&ask->fetch, ret_failure);
+}
+
+bool ask_is_safe(const struct ask *ask)
+{
+    static const char *const safe[] = { "GET", "HEAD", "OPTIONS", "TRACE" };
+    const char *method = ask->options.method;
+    for (size_t i = 0; method && i < sizeof safe / sizeof safe[0]; i++)
+        if (strcmp(method, safe[i]) == 0)
+            return true;
+    return !method;
+}

@@ -1,0 +1,417 @@
+/* libfetchd: asks the fetchd daemon of this host for URLs.
+ *
+ * The daemon's worker processes do the fetching: this library links no HTTP, no TLS and no event
+ * loop, starts no thread, installs no signal handler and never ends its host. It speaks to one
+ * local socket and gives back what came.
+ *
+ * FIRST, A WHOLE PROGRAM
+ *
+ *     #include <fetchd/client.h>
+ *     #include <stdio.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         const char *url = argc > 1 ? argv[1] : "https://example.com/";
+ *         struct fetchd_options options = { .size = sizeof options, .url = url, .follow = true };
+ *         struct fetchd_client *client = fetchd_open(NULL);
+ *         struct fetchd_reply *reply = fetchd_fetch(client, &options, 30000);
+ *         if (reply)
+ *             printf("%u, %zu bytes\n%s", reply->response->status, reply->body_size, reply->body);
+ *         else
+ *             fprintf(stderr, "%s\n", fetchd_last_error(client)->message);
+ *         int code = reply ? 0 : fetchd_last_error(client)->exit_code;
+ *         fetchd_reply_free(reply);
+ *         fetchd_close(client);
+ *         return code;
+ *     }
+ *
+ *     cc fetch.c $(pkg-config --cflags --libs fetchd)
+ *
+ * THREE WAYS TO USE IT
+ *
+ * 1. Whole: fetchd_fetch() waits for one answer and holds it in memory.
+ * 2. Streamed: fetchd_start(), then fetchd_write() and fetchd_finish_body() for the body that goes
+ *    up, fetchd_wait_response(), fetchd_read() for the body that comes down, fetchd_release().
+ *    Several requests may be open at once on one client; what comes for one while another is
+ *    waited for is kept, bounded by its window.
+ * 3. Events: fetchd_start() as often as wanted, then whenever fetchd_fd() is readable call
+ *    fetchd_process() and take events with fetchd_next_event() until it returns NULL. No call of
+ *    this kind waits. One read and one write serve all that happened in a turn of the loop.
+ *
+ * A request is followed in one way, 2 or 3: once a waiting call was made on it, fetchd_next_event()
+ * has no events for it any more.
+ *
+ *     struct fetchd_request *request = fetchd_start(client, &options, my_data);
+ *     for (;;) {
+ *         const struct fetchd_event *event;
+ *         poll(&(struct pollfd){ .fd = fetchd_fd(client), .events = POLLIN }, 1, -1);
+ *         fetchd_process(client);
+ *         while ((event = fetchd_next_event(client)))
+ *             handle(event);
+ *     }
+ *
+ * WHAT COMES, AND IN WHICH ORDER
+ *
+ * For each request that fetchd_start() returned:  HOP*  RESPONSE?  DATA*  DONE.
+ * There is exactly one DONE, whatever happens: success, failure, fetchd_cancel(), the death of a
+ * worker, of the daemon, or of the connection to it. Nothing comes after it. A body that was cut
+ * short ends with a DONE that has an error; a DONE without one means that the body is whole. An
+ * HTTP status like 404 is no error. Between them come WRITABLE and REWIND when the body is
+ * streamed up (see fetchd_write()).
+ *
+ * LIFETIMES
+ *
+ * - fetchd_start() and fetchd_fetch() have copied all they need when they return.
+ * - An event and all that it points to live until the next fetchd_process(), fetchd_next_event() or waiting
+ *   call with the same client; starting, writing and releasing leave it alone.
+ * - A request lives until fetchd_release(), also after its DONE. Releasing one that is not done
+ *   cancels it, and no event comes for it any more.
+ * - fetchd_last_error() lives until the next call with the same client that fails.
+ * - fetchd_close() releases all requests and breaks the connection; the daemon then cancels what
+ *   was open.
+ * - Strings are NUL-terminated UTF-8 unless something else is said; header values are the bytes
+ *   that came.
+ *
+ * MEMORY
+ *
+ * The daemon may send no more body than the window allows, 256 KiB a request by default and 16 MiB
+ * in all. What the application takes is given back by itself. So a slow reader slows its origin
+ * down and costs nothing; fetchd_pause() does it on purpose.
+ *
+ * THREADS, FORKS, SIGNALS
+ *
+ * - A client and its requests belong to one thread at a time. Different clients share nothing, so
+ *   each thread can have its own.
+ * - After fork() the child has a copy of the client without its connection: it must not touch what
+ *   the parent is doing. The first call in the child notices; each open request gets its DONE
+ *   there (daemon.lost), and the next request connects anew. fetchd_fd() must be asked again.
+ *   fetchd_close() in the child disturbs nothing in the parent.
+ * - No SIGPIPE is raised. A signal that interrupts a waiting call makes it go on with the time that
+ *   is left; only fetchd_wait() returns early then, so that a program can look at its flags.
+ *
+ * THE CONNECTION
+ *
+ * fetchd_open() does not connect; the first request does. When the daemon dies, each open request
+ * gets its DONE daemon.lost and the next request connects again. When no daemon runs, fetchd_start()
+ * fails and the message names the addresses that were tried and how to start one.
+ * The address is $FETCHD_ADDRESS, else unix:$XDG_RUNTIME_DIR/fetchd/fetchd.sock for the user's own
+ * daemon and then unix:/run/fetchd/fetchd.sock for the system's. The socket must belong to root or to
+ * the user who asks, and so must the process behind it, so that nobody can pose as the daemon.
+ *
+ * ERRORS
+ *
+ * A function that fails returns NULL or a negative number, and fetchd_last_error() says why; a
+ * request that fails carries its error in DONE. Both are struct fetchd_error: a stable dotted name
+ * to decide by ("dns.failed", "timeout.total"), a message for people, and whether asking again
+ * may help.
+ *
+ * UNITS AND VERSIONS
+ *
+ * Units are in the names: _ms, _us, _bytes. A timeout of -1 waits as long as it takes, 0 not at all.
+ * Structs that you fill begin with their size, so that they can grow: set it, and zero the rest
+ * (designated initializers do, and so does fetchd_options_init()); zero is each field's default.
+ * They are data and not setters because a request is packed and forgotten by one call: nothing has
+ * to be kept, freed or checked halfway. Structs that you are given may grow at their end; don't
+ * copy them by value across versions of the library.
+ */
+#ifndef FETCHD_CLIENT_H
+#define FETCHD_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef FETCHD_API
+#if defined(__GNUC__) && !defined(_WIN32)
+#define FETCHD_API __attribute__((visibility("default")))
+#else
+#define FETCHD_API
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- errors ---- */
+
+struct fetchd_error {
+    const char *name;          /* stable and dotted, never NULL: "connect.refused" */
+    const char *message;       /* for people, never NULL */
+    const char *phase;         /* queue, dns, connect, tls, proxy, send, wait, body, close, or "" */
+    bool retryable;            /* asking again may help and can harm nothing */
+    int exit_code;             /* what fetchctl exits with */
+    unsigned curl_code;        /* extra detail that changes with curl's version; 0 for none */
+    const char *curl_name;     /* "" for none */
+    int os_errno;              /* 0 for none */
+    unsigned attempts, worker;
+    uint64_t bytes_sent, bytes_received;
+};
+
+/* The exit code of fetchctl for an error name, curl's where curl has one; 2 for an unknown name. */
+FETCHD_API int fetchd_error_exit_code(const char *name);
+
+/* What a name means, in one sentence without a full stop. */
+FETCHD_API const char *fetchd_error_text(const char *name);
+
+/* ---- the client ---- */
+
+struct fetchd_client;
+struct fetchd_request;
+
+/* The version of the library, "0.1.0". */
+FETCHD_API const char *fetchd_version(void);
+
+/* A client for the daemon at `address` ("unix:/path"), or for the default one when it is NULL. Does
+ * not connect. NULL only without memory; every other function takes such a NULL client and fails,
+ * so that the first check can be the last. */
+FETCHD_API struct fetchd_client *fetchd_open(const char *address);
+
+/* Frees the client and its requests. NULL is allowed. */
+FETCHD_API void fetchd_close(struct fetchd_client *client);
+
+/* Names the program for the daemon's log, "myprogram/1.2", at most 128 bytes; before connecting.
+ * It decides nothing. */
+FETCHD_API void fetchd_set_name(struct fetchd_client *client, const char *name);
+
+/* Connects now and waits until the daemon has answered. 0, or -1. Not needed: requests connect. */
+FETCHD_API int fetchd_connect(struct fetchd_client *client, int timeout_ms);
+
+/* Why the last call failed. Never NULL. */
+FETCHD_API const struct fetchd_error *fetchd_last_error(const struct fetchd_client *client);
+
+struct fetchd_daemon {
+    const char *address;       /* where it was reached */
+    const char *server;        /* "fetchd/0.1.0" */
+    const char *instance;      /* new at each start of the daemon */
+    unsigned protocol;
+    unsigned max_requests;     /* most that may be open at once on this connection, 0: not said */
+    const char *const *features;
+    size_t feature_count;
+};
+
+/* The daemon that answered, or NULL before it did. Lives until the connection is lost. */
+FETCHD_API const struct fetchd_daemon *fetchd_daemon_info(const struct fetchd_client *client);
+
+/* ---- what to ask for ---- */
+
+struct fetchd_header {
+    const char *name;
+    const char *value;
+};
+
+struct fetchd_options {
+    size_t size;               /* sizeof(struct fetchd_options) */
+    const char *url;           /* http, https, ftp or ftps */
+    const char *method;        /* NULL: GET */
+    const struct fetchd_header *headers;
+    size_t header_count;
+
+    const void *body;          /* sent whole; at most FETCHD_INLINE_BODY_BYTES, but for fetchd_fetch() */
+    size_t body_size;
+    bool body_streamed;        /* the body follows by fetchd_write() */
+    uint64_t body_length;      /* of a streamed body; 0: unknown */
+    bool rewindable;           /* a streamed body can be written again from its start */
+
+    bool follow;               /* redirects */
+    int max_redirects;         /* 0: 50; negative: the first one is an error */
+    bool compressed;           /* offer gzip, br and zstd, and decode the answer */
+    bool fresh;                /* a connection of its own, closed afterwards */
+    const char *http_version;  /* "1.0", "1.1", "2"; NULL: the best that both sides have */
+
+    unsigned connect_timeout_ms;  /* 0: the daemon's setting, for all four */
+    unsigned headers_timeout_ms;
+    unsigned idle_timeout_ms;     /* between two bytes of the body */
+    unsigned total_timeout_ms;
+    uint64_t max_body_bytes;      /* decoded; more is an error. 0: the daemon's setting */
+    uint64_t rate_bytes;          /* a second, each way; 0: no limit */
+    uint32_t window_bytes;        /* how much may come before it is taken; 0: 256 KiB */
+
+    const char *credentials;   /* "user:password" for the origin */
+    const char *proxy;         /* [scheme://][user:password@]host[:port] */
+    const char *const *resolve;   /* "host:port:address[,address]", as curl's --resolve */
+    size_t resolve_count;
+    const void *ca_pem;        /* trust these certificates instead of the system's */
+    size_t ca_pem_size;
+    const void *cert_pem;      /* the client's certificate chain and its key */
+    size_t cert_pem_size;
+    const void *key_pem;
+    size_t key_pem_size;
+    bool insecure;             /* don't verify the origin's certificate */
+
+    const char *const *require;   /* features without which the request must fail */
+    size_t require_count;
+};
+
+#define FETCHD_INLINE_BODY_BYTES 786432
+#define FETCHD_WHOLE_BODY_BYTES (64 * 1024 * 1024)
+
+/* Zeroes `options` and sets its size: fetchd_options_init(&options, sizeof options). For languages
+ * without designated initializers. */
+FETCHD_API void fetchd_options_init(struct fetchd_options *options, size_t size);
+
+/* ---- what comes back ---- */
+
+struct fetchd_response {
+    unsigned status;
+    const char *http_version;  /* "1.1", "2", or "" (FTP) */
+    const char *url;           /* of a RESPONSE the URL after redirects, of a HOP where it leads */
+    const struct fetchd_header *headers;   /* in the order received, names as received */
+    size_t header_count;
+};
+
+struct fetchd_done {
+    const struct fetchd_error *error;      /* NULL on success */
+    unsigned status;
+    unsigned attempts;         /* how often the daemon tried */
+    unsigned worker;           /* who did it */
+    unsigned redirects;
+    bool reused;               /* the connection to the origin was open already */
+    uint64_t bytes_sent;       /* headers and body */
+    uint64_t bytes_received;   /* headers and body as they came */
+    uint64_t body_bytes;       /* as delivered, so decoded */
+    uint64_t dns_us;           /* all five since the start of the last attempt */
+    uint64_t connect_us;
+    uint64_t tls_us;
+    uint64_t first_byte_us;
+    uint64_t total_us;
+    const char *remote;        /* address:port of the origin or proxy, or "" */
+};
+
+/* The value of the first header of that name in any case, or NULL. */
+FETCHD_API const char *fetchd_find_header(const struct fetchd_response *response, const char *name);
+
+/* ---- requests ---- */
+
+/* Begins a request and connects first when needed. It leaves with the next fetchd_process(),
+ * fetchd_next_event() that returns NULL, or waiting call. `user` comes back with each event. The
+ * request, or NULL when the options are wrong or no daemon can be reached. Connecting to a local
+ * socket does not wait; a daemon whose queue is full is "overloaded". */
+FETCHD_API struct fetchd_request *fetchd_start(struct fetchd_client *client,
+                                               const struct fetchd_options *options, void *user);
+
+/* Asks the daemon to stop. DONE still comes, with the error `cancelled` unless it was faster. */
+FETCHD_API void fetchd_cancel(struct fetchd_request *request);
+
+/* While a request is paused, what was taken is not given back: at most its window still comes. */
+FETCHD_API void fetchd_pause(struct fetchd_request *request, bool paused);
+
+/* Ends the caller's interest; NULL is allowed. */
+FETCHD_API void fetchd_release(struct fetchd_request *request);
+
+/* ---- the body that goes up, when `body_streamed` was set ---- */
+
+enum {
+    FETCHD_FAILED = -1,        /* see fetchd_last_error() */
+    FETCHD_TIMED_OUT = -2,
+    FETCHD_REWOUND = -3,       /* write the body again from its start */
+};
+
+/* Takes up to `size` bytes and returns how many: less than `size` when the credit is used up. With
+ * a timeout it waits until all are taken, and returns less only when the time is over, FETCHD_TIMED_OUT
+ * when that is none. With timeout 0 it never waits; 0 bytes taken means: go on at the next
+ * WRITABLE event.
+ *
+ * FETCHD_REWOUND (with events: a REWIND event) comes only when `rewindable` was set: the origin or
+ * a redirect wants the body again. Begin again at its first byte.
+ * FETCHD_FAILED when the request is done: the answer came before the body was sent, or it failed.
+ * Go on with fetchd_wait_done() or fetchd_wait_response(), which says what happened. */
+FETCHD_API int64_t fetchd_write(struct fetchd_request *request, const void *data, size_t size,
+                                int timeout_ms);
+
+/* The body is complete. 0, FETCHD_FAILED or FETCHD_REWOUND as above. */
+FETCHD_API int fetchd_finish_body(struct fetchd_request *request);
+
+/* True when the body is wanted again although it was complete; the waiting calls below return NULL or
+ * FETCHD_REWOUND then, before their time is over. Says it once: write the body again from its start. */
+FETCHD_API bool fetchd_rewound(struct fetchd_request *request);
+
+/* ---- waiting for one request ---- */
+
+/* The response, which lives as long as the request; NULL when the time is over or the request
+ * failed before it came. Wait with fetchd_wait_done() to tell the two apart. */
+FETCHD_API const struct fetchd_response *fetchd_wait_response(struct fetchd_request *request,
+                                                              int timeout_ms);
+
+/* The next bytes of the body, at most `size`: how many, 0 at the end of a whole body, FETCHD_TIMED_OUT,
+ * or FETCHD_FAILED (then fetchd_last_error() is the request's error). */
+FETCHD_API int64_t fetchd_read(struct fetchd_request *request, void *buffer, size_t size, int timeout_ms);
+
+/* How it ended, which lives as long as the request. Drops what is left of the body. NULL when the
+ * time is over. */
+FETCHD_API const struct fetchd_done *fetchd_wait_done(struct fetchd_request *request, int timeout_ms);
+
+struct fetchd_reply {
+    const struct fetchd_response *response;
+    const char *body;          /* followed by a NUL that is not counted */
+    size_t body_size;
+    const struct fetchd_done *done;
+};
+
+/* One whole fetch. NULL when it failed, fetchd_last_error() says why. The body may have
+ * `max_body_bytes`, or FETCHD_WHOLE_BODY_BYTES when that is 0; the body that goes up may have any size.
+ * Free it with fetchd_reply_free(), which takes NULL. */
+FETCHD_API struct fetchd_reply *fetchd_fetch(struct fetchd_client *client,
+                                             const struct fetchd_options *options, int timeout_ms);
+FETCHD_API void fetchd_reply_free(struct fetchd_reply *reply);
+
+/* ---- events ---- */
+
+enum fetchd_event_type {
+    FETCHD_EVENT_HOP = 1,      /* response: a redirect that is followed */
+    FETCHD_EVENT_RESPONSE,     /* response */
+    FETCHD_EVENT_DATA,         /* data, size: the next bytes of the body */
+    FETCHD_EVENT_WRITABLE,     /* size: fetchd_write() takes that much now */
+    FETCHD_EVENT_REWIND,       /* write the body again from its start */
+    FETCHD_EVENT_DONE,         /* done */
+    /* of the connection, without a request: */
+    FETCHD_EVENT_CONNECTED,    /* the daemon has answered: fetchd_daemon_info() */
+    FETCHD_EVENT_DRAINING,     /* it finishes what is open and takes nothing new; error says why */
+    FETCHD_EVENT_LOST,         /* error; the DONE of each open request follows */
+};
+
+struct fetchd_event {
+    enum fetchd_event_type type;
+    struct fetchd_request *request;
+    void *user;                /* as given to fetchd_start() */
+    const struct fetchd_response *response;
+    const void *data;
+    size_t size;
+    const struct fetchd_done *done;
+    const struct fetchd_error *error;      /* of DONE (as done->error), LOST and DRAINING */
+};
+
+/* One descriptor for poll(), epoll, libuv, asyncio: call fetchd_process() when it is readable. Wait for
+ * reading only, also when something is to be written. It stays the same as long as the client,
+ * whatever happens to the connection (in the child of a fork it is another one). Owned by the
+ * client. -1 without descriptors or memory. Ask for it before the first request or after, it
+ * doesn't matter. */
+FETCHD_API int fetchd_fd(struct fetchd_client *client);
+
+/* Sends what is queued and reads what has come, as far as both go without waiting. */
+FETCHD_API void fetchd_process(struct fetchd_client *client);
+
+/* The next event, or NULL when there is none yet; then all that was asked meanwhile has been sent
+ * as well. Take events until NULL comes: while some are left, fetchd_fd() need not be readable. */
+FETCHD_API const struct fetchd_event *fetchd_next_event(struct fetchd_client *client);
+
+/* Sends, then waits until fetchd_next_event() has something: 1, or 0 when the time is over, a signal
+ * came, or there is no connection that could bring an event. */
+FETCHD_API int fetchd_wait(struct fetchd_client *client, int timeout_ms);
+
+/* ---- the daemon itself ---- */
+
+/* Microseconds there and back, FETCHD_TIMED_OUT or FETCHD_FAILED. */
+FETCHD_API int64_t fetchd_ping(struct fetchd_client *client, int timeout_ms);
+
+/* What the daemon and its workers are doing, as one JSON object or as lines for people. NULL on
+ * failure; free it with fetchd_free(). */
+FETCHD_API char *fetchd_status_json(struct fetchd_client *client, int timeout_ms);
+FETCHD_API char *fetchd_status_text(struct fetchd_client *client, int timeout_ms);
+FETCHD_API void fetchd_free(void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,26 @@
+/* Writes JSON (RFC 8259) into a text: commas and escapes are taken care of, nesting is the
+ * caller's. What is not valid UTF-8 becomes U+FFFD, so the output always is. */
+#ifndef CLIENT_JSON_H
+#define CLIENT_JSON_H
+
+#include "text.h"
+
+#include <stdint.h>
+
+void json_begin_object(struct text *out);
+void json_end_object(struct text *out);
+void json_begin_array(struct text *out);
+void json_end_array(struct text *out);
+
+/* The name of the next value, inside an object. */
+void json_name(struct text *out, const char *name);
+
+void json_string(struct text *out, const char *string);
+void json_string_bytes(struct text *out, const void *bytes, size_t length);
+void json_uint(struct text *out, uint64_t value);
+void json_bool(struct text *out, bool value);
+
+/* With `digits` behind the point; what is not finite becomes 0. */
+void json_number(struct text *out, double value, int digits);
+
+#endif
