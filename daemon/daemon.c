@@ -27,24 +27,6 @@
 
 /* ---- workers ---- */
 
-void daemon_worker_ready(struct daemon *daemon, struct supervisor *supervisor, bool ready)
-{
-    pool_set_ready(&daemon->pool, supervisor->seat, ready);
-}
-
-struct supervisor *daemon_choose_worker(struct daemon *daemon, const char *origin)
-{
-    int seat = pool_place(&daemon->pool, origin);
-    return seat < 0 ? NULL : &daemon->workers[seat];
-}
-
-/* Each ASSIGN takes the request out of the queue, and puts it back only when no worker is left. */
-void daemon_worker_came(struct daemon *daemon)
-{
-    for (unsigned left = daemon->queue_length; left > 0 && daemon->pool.ready > 0; left--)
-        request_event(daemon->queue, REQUEST_ASSIGN, NULL);
-}
-
 static uint64_t connection_budget(const struct conf *conf)
 {
     struct rlimit limit;
@@ -101,29 +83,87 @@ void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
 
 /* ---- the queue ---- */
 
-void daemon_enqueue(struct daemon *daemon, struct request *request)
+static void assign(struct daemon *daemon, struct request *request, struct supervisor *supervisor)
 {
-    request->queued = true;
+    struct request_detail detail = { .supervisor = supervisor };
+    daemon_dequeue(daemon, request, true);
+    request_event(request, REQUEST_ASSIGN, &detail);
+}
+
+static void run_suspects(struct daemon *daemon)
+{
+    while (daemon->suspects) {
+        struct supervisor *supervisor = crew_choose(&daemon->crew, daemon->suspects);
+        if (!supervisor)
+            return;
+        assign(daemon, daemon->suspects, supervisor);
+    }
+}
+
+void daemon_run_queue(struct daemon *daemon)
+{
+    struct request *request;
+    run_suspects(daemon);
+    while ((request = queue_next(&daemon->queue))) {
+        struct supervisor *supervisor = crew_choose(&daemon->crew, request);
+        if (!supervisor)
+            return;
+        assign(daemon, request, supervisor);
+    }
+}
+
+static void on_uv_queue_timer(uv_timer_t *timer)
+{
+    daemon_run_queue(timer->data);
+}
+
+void daemon_wake_queue(struct daemon *daemon)
+{
+    if (daemon->queue.length > 0 || daemon->suspects)
+        uv_timer_start(&daemon->queue_timer, on_uv_queue_timer, 0, 0);
+}
+
+void daemon_enqueue(struct daemon *daemon, struct request *request, bool in_front)
+{
     request->queued_ms = uv_now(&daemon->loop);
-    daemon->queue_length++;
-    DL_APPEND(daemon->queue, request);
+    if (request->deaths >= REQUEST_SUSPECT_DEATHS) {
+        request->suspect_queued = true;
+        DL_APPEND(daemon->suspects, request);
+    } else {
+        queue_push(&daemon->queue, &request->session->flow, request, in_front);
+    }
+    daemon_run_queue(daemon);
 }
 
-void daemon_dequeue(struct daemon *daemon, struct request *request)
+void daemon_dequeue(struct daemon *daemon, struct request *request, bool served)
 {
-    if (!request->queued)
-        return;
-    request->queued = false;
-    daemon->queue_length--;
-    DL_DELETE(daemon->queue, request);
+    if (request->flow)
+        queue_remove(&daemon->queue, request, served);
+    if (request->suspect_queued)
+        DL_DELETE(daemon->suspects, request);
+    request->suspect_queued = false;
 }
 
-/* The queue is in order of arrival, so the oldest are in front. */
+/* ---- a request's patience ---- */
+
+static void expire_session(struct session *session, uint64_t before_ms)
+{
+    struct request *request, *next;
+    for (request = session->requests; request; request = next) {
+        next = request->client_handle.next;
+        if (request->state == REQUEST_QUEUED && request->queued_ms <= before_ms)
+            request_event(request, REQUEST_EXPIRE, NULL);
+    }
+}
+
 static void expire_queue(struct daemon *daemon)
 {
-    uint64_t now_ms = uv_now(&daemon->loop);
-    while (daemon->queue && now_ms - daemon->queue->queued_ms >= daemon->conf->queue_timeout_ms)
-        request_event(daemon->queue, REQUEST_EXPIRE, NULL);
+    uint64_t now_ms = uv_now(&daemon->loop), patience_ms = daemon->conf->queue_timeout_ms;
+    struct session *session;
+    if ((daemon->queue.length == 0 && !daemon->suspects) || now_ms < patience_ms)
+        return;
+    DL_FOREACH(daemon->sessions, session)
+        expire_session(session, now_ms - patience_ms);
 }
 
 /* ---- time ---- */
@@ -178,23 +218,14 @@ static void close_signals(struct daemon *daemon)
     uv_close((uv_handle_t *)&daemon->hangup, NULL);
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->drain_timer, NULL);
-}
-
-static bool workers_are_down(const struct daemon *daemon)
-{
-    for (unsigned i = 0; i < daemon->worker_count; i++)
-        if (!supervisor_is_down(&daemon->workers[i]))
-            return false;
-    return true;
+    uv_close((uv_handle_t *)&daemon->queue_timer, NULL);
 }
 
 /* The last worker is gone: nothing keeps the loop alive any more. */
-void daemon_worker_stopped(struct daemon *daemon)
+void daemon_crew_is_down(struct daemon *daemon)
 {
-    if (daemon->state != DAEMON_STOPPING || !workers_are_down(daemon))
-        return;
-    for (unsigned i = 0; i < daemon->worker_count; i++)
-        supervisor_close(&daemon->workers[i]);
+    for (unsigned i = 0; i < daemon->crew.size; i++)
+        supervisor_destroy(daemon->crew.seats[i]);
     close_sessions(daemon);
     close_signals(daemon);
     ipc_hub_close(&daemon->hub);
@@ -205,9 +236,8 @@ static void stop(struct daemon *daemon)
     daemon->state = DAEMON_STOPPING;
     log_info("daemon: all requests are answered, stopping");
     close_sessions(daemon);
-    for (unsigned i = 0; i < daemon->worker_count; i++)
-        supervisor_retire(&daemon->workers[i], "the daemon stops");
     uv_timer_stop(&daemon->drain_timer);
+    crew_retire(&daemon->crew, false);
 }
 
 static bool answers_wait(const struct daemon *daemon)
@@ -281,12 +311,6 @@ static void drain(struct daemon *daemon)
         uv_timer_start(&daemon->drain_timer, on_uv_drain_deadline, daemon->conf->drain_timeout_ms, 0);
 }
 
-static void stop_workers_now(struct daemon *daemon)
-{
-    for (unsigned i = 0; i < daemon->worker_count; i++)
-        supervisor_event(&daemon->workers[i], SUPERVISOR_STOP, "is stopped");
-}
-
 /* The first asks, the second insists. */
 static void on_uv_terminate(uv_signal_t *handle, int signal)
 {
@@ -297,7 +321,7 @@ static void on_uv_terminate(uv_signal_t *handle, int signal)
     else if (daemon->state == DAEMON_DRAINING)
         shut_requests(daemon);
     else
-        stop_workers_now(daemon);
+        crew_retire(&daemon->crew, true);
 }
 
 /* ---- reload ---- */
@@ -358,6 +382,7 @@ static void on_uv_hangup(uv_signal_t *handle, int signal)
         conf_destroy(daemon->conf);
         daemon->conf = wanted;
         configure_log(wanted);
+        crew_roll(&daemon->crew);
         log_notice("daemon: reloaded %s", daemon->conf_file);
     }
     service_ready("running");
@@ -424,20 +449,13 @@ static int open_listener(struct daemon *daemon)
     return result;
 }
 
-static int start_workers(struct daemon *daemon)
+static int start_crew(struct daemon *daemon)
 {
-    unsigned processors = uv_available_parallelism();
-    daemon->worker_count = daemon->conf->workers ? (unsigned)daemon->conf->workers : processors;
-    daemon->workers = calloc(daemon->worker_count, sizeof *daemon->workers);
-    if (!daemon->workers || pool_init(&daemon->pool, daemon->worker_count) < 0) {
-        log_error("daemon: no memory for %u workers", daemon->worker_count);
-        return -1;
-    }
-    for (unsigned i = 0; i < daemon->worker_count; i++)
-        supervisor_init(&daemon->workers[i], daemon, i);
-    for (unsigned i = 0; i < daemon->worker_count; i++)
-        supervisor_event(&daemon->workers[i], SUPERVISOR_SPAWN, NULL);
-    return 0;
+    unsigned size = daemon->conf->workers ? (unsigned)daemon->conf->workers : uv_available_parallelism();
+    if (crew_start(&daemon->crew, daemon, size) == 0)
+        return 0;
+    log_error("daemon: no memory for %u workers", size);
+    return -1;
 }
 
 static void start_signal(struct daemon *daemon, uv_signal_t *handle, int signal, uv_signal_cb callback)
@@ -451,7 +469,8 @@ static void start_timers(struct daemon *daemon)
 {
     uv_timer_init(&daemon->loop, &daemon->tick);
     uv_timer_init(&daemon->loop, &daemon->drain_timer);
-    daemon->tick.data = daemon->drain_timer.data = daemon;
+    uv_timer_init(&daemon->loop, &daemon->queue_timer);
+    daemon->tick.data = daemon->drain_timer.data = daemon->queue_timer.data = daemon;
     daemon->tick_due_ms = uv_now(&daemon->loop) + TICK_MS;
     uv_timer_start(&daemon->tick, on_uv_tick, TICK_MS, TICK_MS);
     start_signal(daemon, &daemon->terminate, SIGTERM, on_uv_terminate);
@@ -469,15 +488,12 @@ static void name_instance(struct daemon *daemon)
 
 static void finish(struct daemon *daemon)
 {
-    for (unsigned i = 0; i < daemon->worker_count; i++)
-        supervisor_finish(&daemon->workers[i]);
     listener_finish(&daemon->listener);
-    pool_finish(&daemon->pool);
+    crew_finish(&daemon->crew);
     principals_finish(&daemon->principals);
     ipc_decoder_finish(&daemon->decoder);
     ipc_decoder_finish(&daemon->kept_decoder);
     ipc_hub_finish(&daemon->hub);
-    free(daemon->workers);
     free(daemon->ca_pem);
     conf_destroy(daemon->conf);
 }
@@ -509,7 +525,7 @@ int daemon_run(struct conf *conf, const char *conf_file)
         daemon->started_ms = uv_now(&daemon->loop);
         if (open_listener(daemon) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0) {
             start_timers(daemon);
-            if (start_workers(daemon) == 0) {
+            if (start_crew(daemon) == 0) {
                 service_ready("running");
                 uv_run(&daemon->loop, UV_RUN_DEFAULT);
                 log_info("daemon: stopped");

@@ -2,9 +2,10 @@
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
+#include "crew.h"
 #include "listener.h"
-#include "pool.h"
 #include "principal.h"
+#include "queue.h"
 
 #include "conf/conf.h"
 #include "ipc/channel.h"
@@ -42,17 +43,16 @@ struct daemon {
     uint64_t tick_due_ms, linger_until_ms;
     bool overslept;
 
-    struct pool pool;
-    struct supervisor *workers;
-    unsigned worker_count;
+    struct crew crew;
     uint8_t *ca_pem;
     size_t ca_length;
 
     struct principals principals;
     struct session *sessions;
     unsigned session_count, last_session;
-    struct request *queue;
-    unsigned queue_length;
+    struct queue queue;
+    struct request *suspects;           /* wait for a quarantine worker, in order */
+    uv_timer_t queue_timer;             /* zero: the queue moves in the loop's next turn */
     unsigned in_flight;                 /* requests whose client has no DONE yet */
     uint64_t accepted, succeeded, failed;
 
@@ -71,17 +71,19 @@ int daemon_run(struct conf *conf, const char *conf_file);
 void daemon_session_closed(struct daemon *daemon, struct session *session);
 void daemon_request_left(struct daemon *daemon);
 
-void daemon_worker_ready(struct daemon *daemon, struct supervisor *supervisor, bool ready);
-void daemon_worker_came(struct daemon *daemon);       /* one became ready: the queue moves */
-void daemon_worker_stopped(struct daemon *daemon);    /* one is down for good */
+void daemon_crew_is_down(struct daemon *daemon);
 
 /* ---- what they ask it ---- */
 
-/* The worker for an origin, NULL when none is ready. */
-struct supervisor *daemon_choose_worker(struct daemon *daemon, const char *origin);
+/* Puts a request where it waits for a worker and lets the queue move. */
+void daemon_enqueue(struct daemon *daemon, struct request *request, bool in_front);
 
-void daemon_enqueue(struct daemon *daemon, struct request *request);
-void daemon_dequeue(struct daemon *daemon, struct request *request);   /* nothing when it is not queued */
+/* Takes it out, nothing when it does not wait. `served` when a worker takes it. */
+void daemon_dequeue(struct daemon *daemon, struct request *request, bool served);
+
+/* Gives workers what they have room for, now or in the loop's next turn. */
+void daemon_run_queue(struct daemon *daemon);
+void daemon_wake_queue(struct daemon *daemon);
 
 void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor);
 

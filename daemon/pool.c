@@ -68,12 +68,9 @@ unsigned pool_bound(const struct pool *pool)
     return (unsigned)((scaled + share - 1) / share);
 }
 
-int pool_place(const struct pool *pool, const char *origin)
+static size_t first_point(const struct pool *pool, uint64_t hash)
 {
-    size_t points = (size_t)pool->size * POOL_POINTS, low = 0, high = points;
-    if (pool->ready == 0)
-        return -1;
-    uint64_t hash = hash_bytes(origin, strlen(origin));
+    size_t low = 0, high = (size_t)pool->size * POOL_POINTS;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (pool->ring[middle].hash < hash)
@@ -81,13 +78,25 @@ int pool_place(const struct pool *pool, const char *origin)
         else
             high = middle;
     }
+    return low;
+}
+
+int pool_place(const struct pool *pool, const char *origin, bool (*has_room)(const void *context, unsigned worker),
+               const void *context)
+{
+    size_t points = (size_t)pool->size * POOL_POINTS, start = first_point(pool, hash_bytes(origin, strlen(origin)));
     unsigned bound = pool_bound(pool);
-    for (size_t i = 0; i < points; i++) {
-        unsigned worker = pool->ring[(low + i) % points].worker;
-        if (pool->seats[worker].ready && pool->seats[worker].load < bound)
+    int over_bound = -1;
+    for (size_t i = 0; i < points && pool->ready > 0; i++) {
+        unsigned worker = pool->ring[(start + i) % points].worker;
+        if (!pool->seats[worker].ready || (has_room && !has_room(context, worker)))
+            continue;
+        if (pool->seats[worker].load < bound)
             return (int)worker;
+        if (over_bound < 0)
+            over_bound = (int)worker;
     }
-    return -1;   /* not reached: the bound is above the mean, so somebody is below it */
+    return over_bound;
 }
 
 static void change_load(struct pool *pool, unsigned worker, unsigned by)

@@ -26,9 +26,11 @@ void pool_finish(struct pool *pool);
 /* A worker comes or goes. Its load is kept apart while it is not ready. */
 void pool_set_ready(struct pool *pool, unsigned worker, bool ready);
 
-/* The worker for an origin: the first ready one on the ring from the origin's hash whose load stays
- * within (1 + epsilon) of the mean with this request; -1 when none is ready. Does not count it. */
-int pool_place(const struct pool *pool, const char *origin);
+/* The worker for an origin: the first ready one on the ring from the origin's hash that has room
+ * and whose load stays within (1 + epsilon) of the mean with this request; when none stays within,
+ * the first with room; -1 when there is none. Does not count the request. `has_room` may be NULL. */
+int pool_place(const struct pool *pool, const char *origin, bool (*has_room)(const void *context, unsigned worker),
+               const void *context);
 
 void pool_add(struct pool *pool, unsigned worker);
 void pool_remove(struct pool *pool, unsigned worker);

@@ -1,27 +1,29 @@
-/* Users to numbers. A host has few users that fetch: a list does. */
+/* Users to principals. A host has few users that fetch: a list does. */
 #include "principal.h"
 
 #include <stdlib.h>
 
-uint32_t principals_number(struct principals *principals, uint64_t user)
+struct principal *principals_find(struct principals *principals, uint64_t user)
 {
-    for (uint32_t i = 0; i < principals->count; i++)
-        if (principals->users[i] == user)
-            return i + 1;
-    if (principals->count == principals->capacity) {
-        uint32_t capacity = principals->capacity ? principals->capacity * 2 : 8;
-        uint64_t *users = realloc(principals->users, capacity * sizeof *users);
-        if (!users)
-            return 0;
-        principals->users = users;
-        principals->capacity = capacity;
-    }
-    principals->users[principals->count++] = user;
-    return principals->count;
+    for (struct principal *principal = principals->first; principal; principal = principal->next)
+        if (principal->user == user)
+            return principal;
+    struct principal *principal = calloc(1, sizeof *principal);
+    if (!principal)
+        return NULL;
+    principal->user = user;
+    principal->number = ++principals->count;
+    queue_flow_init(&principal->flow, NULL);
+    principal->next = principals->first;
+    principals->first = principal;
+    return principal;
 }
 
 void principals_finish(struct principals *principals)
 {
-    free(principals->users);
-    *principals = (struct principals){ 0 };
+    while (principals->first) {
+        struct principal *next = principals->first->next;
+        free(principals->first);
+        principals->first = next;
+    }
 }

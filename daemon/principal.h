@@ -2,13 +2,23 @@
 #ifndef DAEMON_PRINCIPAL_H
 #define DAEMON_PRINCIPAL_H
 
-#include <stddef.h>
+#include "queue.h"
+
 #include <stdint.h>
 
-struct principals { uint64_t *users; uint32_t count, capacity; };
+struct principal {
+    struct principal *next;
+    uint64_t user;
+    uint32_t number;           /* 1 and up, the same as long as the daemon lives */
+    unsigned in_flight;        /* requests whose client has no DONE yet */
+    uint64_t kept_bytes;       /* that those requests hold here */
+    struct queue_flow flow;
+};
 
-/* The number of a user, 1 and up, the same as long as the daemon lives; 0 without memory. */
-uint32_t principals_number(struct principals *principals, uint64_t user);
+struct principals { struct principal *first; uint32_t count; };
+
+/* The principal of a user; it stays until principals_finish. NULL without memory. */
+struct principal *principals_find(struct principals *principals, uint64_t user);
 void principals_finish(struct principals *principals);
 
 #endif

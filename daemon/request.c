@@ -18,7 +18,6 @@
 #include <utlist.h>
 
 #define LEAST_GRANT_BYTES ((int64_t)16 * 1024)
-#define ATTEMPTS 3               /* with other workers, when one is lost */
 
 static const char *const state_names[REQUEST_STATES] = {
     [REQUEST_QUEUED] = "queued", [REQUEST_PLACED] = "placed", [REQUEST_ANSWERED] = "answered",
@@ -41,7 +40,7 @@ static void destroy(struct request *request)
 {
     if (request->supervisor)
         supervisor_leave(request->supervisor, request);
-    daemon_dequeue(request->daemon, request);
+    daemon_dequeue(request->daemon, request, false);
     if (request->session)
         session_leave(request->session, request);
     free(request->kept);
@@ -145,24 +144,8 @@ static void send_fetch(struct request *request, struct ipc_fetch *fetch)
               request->client_id, supervisor->number, request->worker_id, request->attempts);
 }
 
-/* Gives it to a worker, or queues it. `fetch` is what it asks for now. */
-static void place(struct request *request, struct ipc_fetch *fetch)
-{
-    struct supervisor *supervisor = daemon_choose_worker(request->daemon, request->origin);
-    if (!supervisor) {
-        request->state = REQUEST_QUEUED;
-        daemon_enqueue(request->daemon, request);
-        return;
-    }
-    request->state = REQUEST_PLACED;
-    request->attempts++;
-    request->sending = false;
-    supervisor_enter(supervisor, request);
-    send_fetch(request, fetch);
-}
-
-/* From what was kept, when the client's own frame is long gone. */
-static void place_again(struct request *request)
+/* From what was kept: the client's own frame may be long gone. */
+static void place(struct request *request, struct supervisor *supervisor)
 {
     struct ipc_frame frame = { .type = IPC_FETCH, .body = request->kept, .body_length = request->kept_length };
     struct ipc_fetch fetch;
@@ -171,7 +154,18 @@ static void place_again(struct request *request)
         destroy(request);
         return;
     }
-    place(request, &fetch);
+    request->state = REQUEST_PLACED;
+    request->attempts++;
+    request->sending = false;
+    supervisor_enter(supervisor, request);
+    send_fetch(request, &fetch);
+}
+
+/* Back to wait for a worker: it was there before, so it comes before others of its connection. */
+static void queue_again(struct request *request)
+{
+    request->state = REQUEST_QUEUED;
+    daemon_enqueue(request->daemon, request, true);
 }
 
 /* The body must come again from its start; nothing of what is on the way counts. */
@@ -261,10 +255,9 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
     } else if (ipc_origin_parse(fetch->url, &origin, &reason) < 0) {
         refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, reason);
     } else {
-        struct ipc_fetch wanted = *fetch;
         struct request *request = create(session, id, frame, fetch, &origin);
         if (request)
-            place(request, &wanted);
+            daemon_enqueue(daemon, request, false);
         else
             refuse(session, id, IPC_ERROR_OUT_OF_MEMORY, true, NULL);
     }
@@ -299,9 +292,7 @@ typedef void reaction(struct request *request, const struct request_detail *deta
 
 static void assign(struct request *request, const struct request_detail *detail)
 {
-    (void)detail;
-    daemon_dequeue(request->daemon, request);
-    place_again(request);
+    place(request, detail->supervisor);
 }
 
 static void expire(struct request *request, const struct request_detail *detail)
@@ -394,15 +385,16 @@ static void follow_hop(struct request *request, const struct request_detail *det
     if (request->streamed && had_body)
         ask_rewind(request);
     request->sending = false;
-    struct supervisor *wanted = daemon_choose_worker(request->daemon, request->origin);
-    if (wanted == request->supervisor) {
+    struct supervisor *wanted = crew_choose(&request->daemon->crew, request);
+    if (!wanted || wanted == request->supervisor) {
         send_go(request, true);
         return;
     }
     send_go(request, false);
     supervisor_leave(request->supervisor, request);
+    set_starved(request, false);
     request->attempts--;   /* it moves on: not another attempt */
-    place_again(request);
+    place(request, wanted);
 }
 
 static void answer(struct request *request, const struct request_detail *detail)
@@ -469,24 +461,31 @@ static void discard(struct request *request, const struct request_detail *detail
 static bool may_start_over(const struct request *request)
 {
     bool body_is_there = !request->streamed || !request->body_begun || request->rewindable;
-    return (request->idempotent || !request->sending) && body_is_there && request->attempts < ATTEMPTS;
+    return (request->idempotent || !request->sending) && body_is_there;
+}
+
+/* A poison request runs alone from its second suspicious death on, and harms only itself then. */
+static bool is_poison(struct request *request, const struct request_detail *detail)
+{
+    if (detail->suspicious)
+        request->deaths++;
+    return request->deaths > REQUEST_SUSPECT_DEATHS;
 }
 
 static void lose_placed(struct request *request, const struct request_detail *detail)
 {
-    if (!may_start_over(request)) {
-        fail(request, IPC_ERROR_WORKER_LOST, request->idempotent, NULL);
+    if (is_poison(request, detail) || !may_start_over(request)) {
+        fail(request, IPC_ERROR_WORKER_LOST, request->idempotent && !detail->suspicious, NULL);
         destroy(request);
         return;
     }
-    (void)detail;
     supervisor_leave(request->supervisor, request);
     set_starved(request, false);
     if (request->streamed)
         request->upload_credit = 0;
     if (request->streamed && request->body_begun)
         ask_rewind(request);
-    place_again(request);
+    queue_again(request);
 }
 
 static void lose_answered(struct request *request, const struct request_detail *detail)

@@ -13,6 +13,7 @@
 struct session;
 struct supervisor;
 struct daemon;
+struct queue_flow;
 
 enum request_state {
     REQUEST_QUEUED,      /* no worker has it */
@@ -31,7 +32,7 @@ enum request_event {
     REQUEST_DATA,           /* worker: response body */
     REQUEST_UPLOAD_CREDIT,  /* worker: it takes so much request body */
     REQUEST_DONE,           /* worker */
-    REQUEST_LOST,           /* its worker is gone */
+    REQUEST_LOST,           /* its worker is gone; `suspicious` when a request can have caused it */
     REQUEST_BODY,           /* client: request body */
     REQUEST_CREDIT,         /* client: it takes so much response body */
     REQUEST_REWOUND,        /* client: the body starts again */
@@ -46,7 +47,11 @@ struct request_detail {
     const struct ipc_frame *frame;
     const union ipc_any *message;
     struct ipc_bytes payload;
+    struct supervisor *supervisor;
+    bool suspicious;
 };
+
+#define REQUEST_SUSPECT_DEATHS 2   /* suspicious deaths after which it runs alone, in quarantine */
 
 struct request {
     struct daemon *daemon;
@@ -54,10 +59,11 @@ struct request {
     struct supervisor *supervisor;    /* NULL in the queue */
     uint32_t client_id, worker_id;
     UT_hash_handle client_handle, worker_handle;
-    struct request *prev, *next;                      /* in the queue */
+    struct request *prev, *next;                      /* in its connection's line, or among the suspects */
+    struct queue_flow *flow;                          /* that line, while it waits there */
     struct request *starved_prev, *starved_next;  /* in the session, waiting for room */
     enum request_state state;
-    bool queued, starved;
+    bool starved, suspect_queued;
 
     uint8_t *kept;                    /* the FETCH's body as it would be sent again */
     size_t kept_length;

@@ -4,6 +4,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "methods.h"
+#include "principal.h"
 #include "request.h"
 
 #include "ipc/frame.h"
@@ -222,6 +223,7 @@ void session_enter(struct session *session, struct request *request)
     request->session = session;
     HASH_ADD(client_handle, session->requests, client_id, sizeof request->client_id, request);
     session->streams++;
+    session->principal->in_flight++;
     session->daemon->in_flight++;
 }
 
@@ -230,6 +232,7 @@ void session_leave(struct session *session, struct request *request)
     session_starve(session, request, false);
     HASH_DELETE(client_handle, session->requests, request);
     session->streams--;
+    session->principal->in_flight--;
     request->session = NULL;
     daemon_request_left(session->daemon);
 }
@@ -252,7 +255,7 @@ unsigned session_streams(const struct session *session)
 
 uint32_t session_principal(const struct session *session)
 {
-    return session->principal;
+    return session->principal->number;
 }
 
 /* ---- birth ---- */
@@ -264,8 +267,8 @@ struct session *session_create(struct daemon *daemon, int fd, unsigned number)
     struct session *session = calloc(1, sizeof *session);
     struct peer peer;
     int status = session ? peer_read(fd, &peer) : UV_ENOMEM;
-    uint32_t principal = status == 0 ? principals_number(&daemon->principals, peer.user) : 0;
-    if (principal == 0) {
+    struct principal *principal = status == 0 ? principals_find(&daemon->principals, peer.user) : NULL;
+    if (!principal) {
         log_error("session %u: can't tell who connects: %s, closing", number, uv_strerror(status));
         free(session);
         uv_fs_t request;
@@ -276,6 +279,7 @@ struct session *session_create(struct daemon *daemon, int fd, unsigned number)
     session->number = number;
     session->peer = peer;
     session->principal = principal;
+    queue_flow_init(&session->flow, &principal->flow);
     ipc_buffer_init(&session->held, IPC_CONNECTION_WINDOW + CONTROL_BYTES);
     ipc_window_init(&session->window, IPC_CONNECTION_WINDOW);
     status = ipc_channel_open(&session->channel, &daemon->hub, fd, IPC_DAEMON_TO_CLIENT,

@@ -3,6 +3,7 @@
 #define DAEMON_SESSION_H
 
 #include "peer.h"
+#include "queue.h"
 
 #include "ipc/channel.h"
 #include "ipc/credit.h"
@@ -14,13 +15,15 @@
 
 struct daemon;
 struct request;
+struct principal;
 
 struct session {
     struct daemon *daemon;
     struct session *prev, *next;   /* utlist.h wants these names */
     unsigned number;
     struct peer peer;
-    uint32_t principal;
+    struct principal *principal;
+    struct queue_flow flow;          /* its requests that wait for a worker */
     bool greeted, closing, deaf;
     unsigned open_handles;
     struct ipc_channel channel;

@@ -2,20 +2,28 @@
 #include "status.h"
 
 #include "daemon.h"
+#include "request.h"
 #include "supervisor.h"
 
 #include <stdlib.h>
 
-static void fill_worker(const struct supervisor *supervisor, struct ipc_worker_status *ret_status)
+#define STATUS_WORKERS 1024   /* as in messages.def */
+
+struct filling { struct ipc_worker_status *workers; size_t count, capacity; };
+
+static void fill_worker(struct supervisor *supervisor, void *context)
 {
+    struct filling *filling = context;
     const struct daemon *daemon = supervisor->daemon;
     bool alive = supervisor->state != SUPERVISOR_WAITING && supervisor->state != SUPERVISOR_STOPPED;
-    *ret_status = (struct ipc_worker_status){
+    if (filling->count == filling->capacity)
+        return;
+    filling->workers[filling->count++] = (struct ipc_worker_status){
         .worker = supervisor->number,
         .state = ipc_text(supervisor_state_name(supervisor->state)),
         .pid = alive ? supervisor->pid : 0,
         .age_ms = alive ? uv_now(&daemon->loop) - supervisor->started_ms : 0,
-        .in_flight = daemon->pool.seats[supervisor->seat].load,
+        .in_flight = HASH_CNT(worker_handle, supervisor->requests),
         .served = supervisor->served,
         .failed = supervisor->failed,
         .restarts = supervisor->restarts,
@@ -30,15 +38,15 @@ static void fill_worker(const struct supervisor *supervisor, struct ipc_worker_s
 void status_send(struct session *session, uint32_t id)
 {
     struct daemon *daemon = session->daemon;
-    struct ipc_worker_status *workers = calloc(daemon->worker_count, sizeof *workers);
+    struct filling filling = { .capacity = STATUS_WORKERS };
+    filling.workers = calloc(filling.capacity, sizeof *filling.workers);
     struct ipc_status_reply reply;
     size_t rss_bytes = 0;
-    if (!workers) {
+    if (!filling.workers) {
         session_fail(session, IPC_ERROR_OUT_OF_MEMORY, "no memory for the status");
         return;
     }
-    for (unsigned i = 0; i < daemon->worker_count; i++)
-        fill_worker(&daemon->workers[i], &workers[i]);
+    crew_visit(&daemon->crew, fill_worker, &filling);
     uv_resident_set_memory(&rss_bytes);
     IPC_INIT(STATUS_REPLY, &reply);
     reply.server = IPC_TEXT("fetchd " FETCHD_VERSION);
@@ -52,8 +60,8 @@ void status_send(struct session *session, uint32_t id)
     reply.succeeded = daemon->succeeded;
     reply.failed = daemon->failed;
     reply.rss_bytes = rss_bytes;
-    reply.workers.items = workers;
-    reply.workers.count = daemon->worker_count;
+    reply.workers.items = filling.workers;
+    reply.workers.count = filling.count;
     session_send(session, IPC_STATUS_REPLY, id, &reply);
-    free(workers);
+    free(filling.workers);
 }

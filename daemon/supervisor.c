@@ -12,10 +12,13 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHANNEL_LIMIT_BYTES ((size_t)64 * 1024 * 1024)
 #define ABORT_GRACE_MS 2000      /* between SIGABRT and SIGKILL */
+#define PARTING_MS 500           /* between the channel's end and the process's, whichever is first */
+#define RECHECK_MS 1000
 #define YOUNG_MS 5000            /* a death before that age makes the next start wait longer */
 
 static const char *const state_names[SUPERVISOR_STATES] = {
@@ -40,7 +43,8 @@ static void enter_state(struct supervisor *supervisor, enum supervisor_state sta
 {
     log_debug("worker %u: %s -> %s", supervisor->number, state_names[supervisor->state], state_names[state]);
     supervisor->state = state;
-    daemon_worker_ready(supervisor->daemon, supervisor, state == SUPERVISOR_READY);
+    if (state != SUPERVISOR_READY)
+        crew_worker_unready(&supervisor->daemon->crew, supervisor);
     if (deadline_ms > 0)
         uv_timer_start(&supervisor->timer, on_uv_timer, deadline_ms, 0);
     else
@@ -51,15 +55,6 @@ static void send_signal(struct supervisor *supervisor, int signal)
 {
     if (!supervisor->exited)
         uv_process_kill(&supervisor->process, signal);
-}
-
-/* Whatever the worker still said has been read by now; what it left unanswered is lost. */
-static void lose_requests(struct supervisor *supervisor)
-{
-    ipc_channel_close(&supervisor->channel);
-    ipc_buffer_consume(&supervisor->held, ipc_buffer_length(&supervisor->held));
-    while (supervisor->requests)
-        request_event(supervisor->requests, REQUEST_LOST, NULL);
 }
 
 static uint64_t next_backoff(struct supervisor *supervisor)
@@ -77,6 +72,72 @@ static uint64_t next_backoff(struct supervisor *supervisor)
     return supervisor->backoff_ms;
 }
 
+/* ---- death ---- */
+
+/* Deaths that a request can cause. A SIGKILL or SIGTERM from outside is nobody's fault here. */
+static bool is_suspicious(const struct supervisor *supervisor)
+{
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP };
+    if (supervisor->hung || supervisor->breached)
+        return true;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        if (supervisor->exit_signal == signals[i])
+            return true;
+    return supervisor->exit_signal == 0 && supervisor->exit_status != 0;
+}
+
+static enum crew_reason death_reason(const struct supervisor *supervisor)
+{
+    if (supervisor->hung)
+        return CREW_HUNG;
+    if (supervisor->breached)
+        return CREW_BREACHED;
+    if (is_suspicious(supervisor))
+        return CREW_CRASHED;
+    return supervisor->exit_signal ? CREW_KILLED : CREW_EXITED;
+}
+
+static void write_obituary(const struct supervisor *supervisor, unsigned lost)
+{
+    const char *reason = crew_reason_name(death_reason(supervisor));
+    if (supervisor->exit_signal)
+        log_warning("worker %u: pid %u %s, signal %d (%s), %u requests to place again or to fail",
+                    supervisor->number, supervisor->pid, reason, supervisor->exit_signal,
+                    strsignal(supervisor->exit_signal), lost);
+    else if (supervisor->exit_status != 0 || lost > 0)
+        log_warning("worker %u: pid %u %s, status %lld, %u requests to place again or to fail", supervisor->number,
+                    supervisor->pid, reason, (long long)supervisor->exit_status, lost);
+    else
+        log_info("worker %u: pid %u is gone", supervisor->number, supervisor->pid);
+}
+
+/* All it said has been read, and how it died is known: what it left unanswered is lost. */
+static void bury(struct supervisor *supervisor, const char *why)
+{
+    (void)why;
+    if (!supervisor->exited || !supervisor->hung_up)
+        return;
+    uv_timer_stop(&supervisor->timer);
+    write_obituary(supervisor, HASH_CNT(worker_handle, supervisor->requests));
+    struct request_detail detail = { .suspicious = is_suspicious(supervisor) };
+    while (supervisor->requests)
+        request_event(supervisor->requests, REQUEST_LOST, &detail);
+}
+
+static void hang_up(struct supervisor *supervisor)
+{
+    supervisor->hung_up = true;
+    ipc_channel_close(&supervisor->channel);
+    ipc_buffer_consume(&supervisor->held, ipc_buffer_length(&supervisor->held));
+}
+
+/* Channel or process has ended; the other follows at once, or is made to. */
+static void wind_up(struct supervisor *supervisor, const char *why)
+{
+    enter_state(supervisor, SUPERVISOR_DYING, PARTING_MS);
+    bury(supervisor, why);
+}
+
 /* ---- what events do ---- */
 
 static void start(struct supervisor *supervisor, const char *why);
@@ -86,16 +147,16 @@ static void become_ready(struct supervisor *supervisor, const char *why)
     (void)why;
     log_info("worker %u: ready, pid %u", supervisor->number, supervisor->pid);
     enter_state(supervisor, SUPERVISOR_READY, supervisor->daemon->conf->hang_timeout_ms);
-    daemon_worker_came(supervisor->daemon);
+    crew_worker_ready(&supervisor->daemon->crew, supervisor);
 }
 
-/* It died, or closed its channel, which makes it useless. */
-static void die(struct supervisor *supervisor, const char *why)
+static void condemn(struct supervisor *supervisor, const char *why)
 {
-    log_warning("worker %u: pid %u %s, replacing it", supervisor->number, supervisor->pid, why);
-    enter_state(supervisor, SUPERVISOR_DYING, 0);
+    log_error("worker %u: pid %u %s, killing it", supervisor->number, supervisor->pid, why);
+    supervisor->breached = true;
     send_signal(supervisor, SIGKILL);
-    lose_requests(supervisor);
+    hang_up(supervisor);
+    wind_up(supervisor, why);
 }
 
 static void abort_hung(struct supervisor *supervisor, const char *why)
@@ -103,17 +164,11 @@ static void abort_hung(struct supervisor *supervisor, const char *why)
     (void)why;
     log_warning("worker %u: pid %u said nothing for %llu ms, aborting it", supervisor->number, supervisor->pid,
                 (unsigned long long)(uv_now(&supervisor->daemon->loop) - supervisor->heard_ms));
+    supervisor->hung = true;
     enter_state(supervisor, SUPERVISOR_ABORTING, ABORT_GRACE_MS);
     send_signal(supervisor, SIGABRT);
     /* A stopped process takes no SIGABRT until it goes on; SIGKILL needs no help. */
     send_signal(supervisor, SIGCONT);
-}
-
-static void leave_orderly(struct supervisor *supervisor, const char *why)
-{
-    (void)why;
-    enter_state(supervisor, SUPERVISOR_DYING, ABORT_GRACE_MS);
-    lose_requests(supervisor);
 }
 
 static void kill_now(struct supervisor *supervisor, const char *why)
@@ -122,56 +177,69 @@ static void kill_now(struct supervisor *supervisor, const char *why)
     send_signal(supervisor, SIGKILL);
 }
 
+/* One of the two ends did not come: neither a process without a channel nor the reverse is of use. */
+static void force(struct supervisor *supervisor, const char *why)
+{
+    send_signal(supervisor, SIGKILL);
+    if (supervisor->exited && !supervisor->hung_up)
+        hang_up(supervisor);
+    bury(supervisor, why);
+}
+
 static void drain(struct supervisor *supervisor, const char *why)
 {
     struct ipc_goaway goaway;
     IPC_INIT(GOAWAY, &goaway);
     goaway.reason = ipc_text(why);
-    enter_state(supervisor, SUPERVISOR_DRAINING, supervisor->daemon->conf->hang_timeout_ms);
+    uint64_t drain_ms = supervisor->daemon->conf->worker_drain_ms;
+    supervisor->drain_until_ms = uv_now(&supervisor->daemon->loop) + drain_ms;
+    enter_state(supervisor, SUPERVISOR_DRAINING, drain_ms < RECHECK_MS ? drain_ms + 1 : RECHECK_MS);
     supervisor_send(supervisor, IPC_GOAWAY, 0, &goaway);
+}
+
+static void settle_down(struct supervisor *supervisor)
+{
+    enter_state(supervisor, SUPERVISOR_STOPPED, 0);
+    crew_worker_stopped(&supervisor->daemon->crew, supervisor);
 }
 
 static void restart_later(struct supervisor *supervisor, const char *why)
 {
     (void)why;
     if (supervisor->stays_down) {
-        enter_state(supervisor, SUPERVISOR_STOPPED, 0);
-        daemon_worker_stopped(supervisor->daemon);
+        settle_down(supervisor);
         return;
     }
     uint64_t wait_ms = next_backoff(supervisor);
     supervisor->restarts++;
+    supervisor->daemon->crew.restarts[death_reason(supervisor)]++;
     if (wait_ms > 0)
         log_notice("worker %u: died young, starting again in %llu ms", supervisor->number,
                    (unsigned long long)wait_ms);
-    enter_state(supervisor, SUPERVISOR_WAITING, 0);
+    enter_state(supervisor, SUPERVISOR_WAITING, wait_ms);
     if (wait_ms == 0)
         start(supervisor, NULL);
-    else
-        uv_timer_start(&supervisor->timer, on_uv_timer, wait_ms, 0);
 }
 
 static void stop_living(struct supervisor *supervisor, const char *why)
 {
-    (void)why;
     supervisor->stays_down = true;
-    enter_state(supervisor, SUPERVISOR_DYING, 0);
     send_signal(supervisor, SIGKILL);
-    lose_requests(supervisor);
+    wind_up(supervisor, why);
 }
 
 static void stay_down(struct supervisor *supervisor, const char *why)
 {
     (void)why;
     supervisor->stays_down = true;
-    enter_state(supervisor, SUPERVISOR_STOPPED, 0);
-    daemon_worker_stopped(supervisor->daemon);
+    settle_down(supervisor);
 }
 
 static void note_stop(struct supervisor *supervisor, const char *why)
 {
     (void)why;
     supervisor->stays_down = true;
+    send_signal(supervisor, SIGKILL);
 }
 
 static void ignore(struct supervisor *supervisor, const char *why)
@@ -184,14 +252,14 @@ typedef void reaction(struct supervisor *supervisor, const char *why);
 
 /* THE table of a worker's life. NULL: can't happen, an assert's matter. */
 static reaction *const reactions[SUPERVISOR_STATES][SUPERVISOR_EVENTS] = {
-    /*                         SPAWN    HELLO         SILENCE     BREACH  HANGUP         GONE           DRAIN      STOP */
-    [SUPERVISOR_WAITING]  = { start,  NULL,         start,      NULL,   NULL,          NULL,          stay_down, stay_down },
-    [SUPERVISOR_STARTING] = { NULL,   become_ready, abort_hung, die,    die,           NULL,          stop_living, stop_living },
-    [SUPERVISOR_READY]    = { NULL,   die,          abort_hung, die,    die,           NULL,          drain,     stop_living },
-    [SUPERVISOR_DRAINING] = { NULL,   die,          abort_hung, die,    leave_orderly, NULL,          ignore,    stop_living },
-    [SUPERVISOR_ABORTING] = { NULL,   ignore,       kill_now,   die,    die,           NULL,          ignore,    stop_living },
-    [SUPERVISOR_DYING]    = { NULL,   ignore,       kill_now,   ignore, ignore,        restart_later, ignore,    note_stop },
-    [SUPERVISOR_STOPPED]  = { ignore, NULL,         ignore,     NULL,   NULL,          NULL,          ignore,    ignore },
+    /*                         SPAWN   HELLO         SILENCE     BREACH   HANGUP   EXIT     GONE           DRAIN        STOP */
+    [SUPERVISOR_WAITING]  = { start,  NULL,         start,      NULL,    NULL,    NULL,    NULL,          stay_down,   stay_down },
+    [SUPERVISOR_STARTING] = { NULL,   become_ready, abort_hung, condemn, wind_up, wind_up, NULL,          stop_living, stop_living },
+    [SUPERVISOR_READY]    = { NULL,   condemn,      abort_hung, condemn, wind_up, wind_up, NULL,          drain,       stop_living },
+    [SUPERVISOR_DRAINING] = { NULL,   condemn,      abort_hung, condemn, wind_up, wind_up, NULL,          ignore,      stop_living },
+    [SUPERVISOR_ABORTING] = { NULL,   ignore,       kill_now,   condemn, wind_up, wind_up, NULL,          ignore,      stop_living },
+    [SUPERVISOR_DYING]    = { NULL,   ignore,       force,      condemn, bury,    bury,    restart_later, ignore,      note_stop },
+    [SUPERVISOR_STOPPED]  = { NULL,   NULL,         NULL,       NULL,    NULL,    NULL,    NULL,          ignore,      ignore },
 };
 
 void supervisor_event(struct supervisor *supervisor, enum supervisor_event event, const char *why)
@@ -220,30 +288,44 @@ static uint64_t allowed_silence_ms(const struct supervisor *supervisor)
     return supervisor->state == SUPERVISOR_STARTING ? conf->start_timeout_ms : conf->hang_timeout_ms;
 }
 
-/* The timer was set when the state began; frames since then only moved heard_ms. The channel is
- * drained before judging: when this loop itself slept, the beats lie in the socket. */
+static bool listens(const struct supervisor *supervisor)
+{
+    return supervisor->state == SUPERVISOR_STARTING || supervisor->state == SUPERVISOR_READY
+        || supervisor->state == SUPERVISOR_DRAINING;
+}
+
+/* The timer was set when the state began; frames since then only moved heard_ms. How long silence
+ * may still last; 0: too long already. The channel is drained before judging: when this loop itself
+ * slept, the beats lie in the socket. */
+static uint64_t patience_ms(const struct supervisor *supervisor)
+{
+    uint64_t now_ms = uv_now(&supervisor->daemon->loop), until_ms;
+    until_ms = supervisor->heard_ms + allowed_silence_ms(supervisor);
+    if (now_ms < until_ms)
+        return until_ms - now_ms;
+    return daemon_overslept(supervisor->daemon) ? RECHECK_MS : 0;
+}
+
 static void on_uv_timer(uv_timer_t *timer)
 {
     struct supervisor *supervisor = timer->data;
+    uint64_t now_ms = uv_now(&supervisor->daemon->loop), wait_ms = 0;
     if (supervisor->deaf) {
         supervisor_breach(supervisor, "it does not read what it is sent");
         return;
     }
-    bool listens = supervisor->state == SUPERVISOR_STARTING || supervisor->state == SUPERVISOR_READY
-                || supervisor->state == SUPERVISOR_DRAINING;
-    if (listens) {
-        uint64_t silent_ms = uv_now(&supervisor->daemon->loop) - supervisor->heard_ms;
-        uint64_t allowed_ms = allowed_silence_ms(supervisor);
-        if (silent_ms < allowed_ms) {
-            uv_timer_start(timer, on_uv_timer, allowed_ms - silent_ms, 0);
-            return;
-        }
-        if (daemon_overslept(supervisor->daemon)) {
-            uv_timer_start(timer, on_uv_timer, 1000, 0);
-            return;
-        }
+    if (supervisor->state == SUPERVISOR_DRAINING && now_ms >= supervisor->drain_until_ms) {
+        supervisor_event(supervisor, SUPERVISOR_STOP, "its drain deadline is over");
+        return;
     }
-    supervisor_event(supervisor, SUPERVISOR_SILENCE, "is silent");
+    if (listens(supervisor))
+        wait_ms = patience_ms(supervisor);
+    if (supervisor->state == SUPERVISOR_DRAINING && wait_ms > supervisor->drain_until_ms - now_ms)
+        wait_ms = supervisor->drain_until_ms - now_ms;
+    if (wait_ms > 0)
+        uv_timer_start(timer, on_uv_timer, wait_ms, 0);
+    else
+        supervisor_event(supervisor, SUPERVISOR_SILENCE, "is silent");
 }
 
 /* ---- frames ---- */
@@ -295,6 +377,23 @@ static void release_held(struct supervisor *supervisor)
     }
 }
 
+static void note_started(struct supervisor *supervisor, uint32_t id)
+{
+    bool was_full = !supervisor_has_room(supervisor);
+    if (id > supervisor->started_id)
+        supervisor->started_id = id;
+    if (was_full && supervisor_has_room(supervisor))
+        daemon_wake_queue(supervisor->daemon);
+}
+
+static void on_started(struct supervisor *supervisor, const union ipc_any *message)
+{
+    if (message->started.last_id > supervisor->last_id)
+        supervisor_breach(supervisor, "it started what it was not given");
+    else
+        note_started(supervisor, (uint32_t)message->started.last_id);
+}
+
 static void on_connection_credit(struct supervisor *supervisor, const union ipc_any *message)
 {
     if (!ipc_credit_add(&supervisor->upload_credit, message->credit.bytes))
@@ -306,7 +405,7 @@ static void on_connection_credit(struct supervisor *supervisor, const union ipc_
 /* What a worker may say about the connection. */
 static const struct { unsigned number; on_message *react; } connection_messages[] = {
     { IPC_READY, on_ready }, { IPC_BEAT, on_beat }, { IPC_PING, on_ping }, { IPC_PONG, on_pong },
-    { IPC_ERROR, on_error }, { IPC_CREDIT, on_connection_credit },
+    { IPC_ERROR, on_error }, { IPC_CREDIT, on_connection_credit }, { IPC_STARTED, on_started },
 };
 
 /* ... and about a request. */
@@ -361,10 +460,12 @@ static void deliver(struct supervisor *supervisor, const struct ipc_frame *frame
         detail.message = &message;
     }
     struct request *request = request_of_worker(supervisor, frame->id);
-    if (request)
-        request_event(request, event, &detail);
-    else if (frame->id == 0 || frame->id > supervisor->last_id || frame->type != IPC_CREDIT)
+    if (!request) {
         supervisor_breach(supervisor, "a message for a request it does not have");
+        return;
+    }
+    note_started(supervisor, frame->id);
+    request_event(request, event, &detail);
 }
 
 static void on_request_frame(struct supervisor *supervisor, const struct ipc_frame *frame)
@@ -391,10 +492,12 @@ static void on_frame(struct ipc_channel *channel, const struct ipc_frame *frame)
 static void on_end(struct ipc_channel *channel, int status, const char *reason)
 {
     struct supervisor *supervisor = channel->owner;
-    if (status == UV_EPROTO)
+    if (status == UV_EPROTO) {
         supervisor_breach(supervisor, reason);
-    else
-        supervisor_event(supervisor, SUPERVISOR_HANGUP, "closed its channel");
+        return;
+    }
+    hang_up(supervisor);
+    supervisor_event(supervisor, SUPERVISOR_HANGUP, "closed its channel");
 }
 
 /* ---- handles ---- */
@@ -421,15 +524,10 @@ static void on_uv_exit(uv_process_t *process, int64_t status, int signal)
 {
     struct supervisor *supervisor = process->data;
     supervisor->exited = true;
-    if (signal == SIGKILL && supervisor->state != SUPERVISOR_READY)
-        log_debug("worker %u: pid %u is dead", supervisor->number, supervisor->pid);
-    else if (signal != 0)
-        log_warning("worker %u: pid %u was killed by signal %d (%s)", supervisor->number, supervisor->pid, signal,
-                    strsignal(signal));
-    else if (status != 0 || supervisor->state != SUPERVISOR_DYING)
-        log_notice("worker %u: pid %u exited with status %lld", supervisor->number, supervisor->pid,
-                   (long long)status);
+    supervisor->exit_status = status;
+    supervisor->exit_signal = signal;
     uv_close((uv_handle_t *)process, on_uv_closed);
+    supervisor_event(supervisor, SUPERVISOR_EXIT, "exited");
 }
 
 /* ---- the log a worker writes ---- */
@@ -479,10 +577,12 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
 {
     struct daemon *daemon = supervisor->daemon;
     supervisor->open_handles = 2;   /* process and log */
-    supervisor->exited = supervisor->deaf = false;
+    supervisor->exited = supervisor->hung_up = supervisor->hung = supervisor->breached = supervisor->deaf = false;
+    supervisor->exit_signal = 0;
+    supervisor->exit_status = 0;
     supervisor->pid = (uint32_t)supervisor->process.pid;
     supervisor->started_ms = supervisor->heard_ms = uv_now(&daemon->loop);
-    supervisor->last_id = 0;
+    supervisor->last_id = supervisor->started_id = 0;
     supervisor->log_length = 0;
     supervisor->upload_credit = IPC_CONNECTION_WINDOW;
     ipc_window_init(&supervisor->window, IPC_CONNECTION_WINDOW);
@@ -524,57 +624,65 @@ static void start(struct supervisor *supervisor, const char *why)
     status = ipc_channel_open(&supervisor->channel, &daemon->hub, spawned.channel_fd, IPC_DAEMON_TO_WORKER,
                               CHANNEL_LIMIT_BYTES, &channel_calls, supervisor);
     if (status < 0) {
-        die(supervisor, uv_strerror(status));
+        supervisor->hung_up = true;
+        send_signal(supervisor, SIGKILL);
+        wind_up(supervisor, uv_strerror(status));
         return;
     }
     supervisor->open_handles++;
     daemon_send_settings(daemon, supervisor);
 }
 
-void supervisor_init(struct supervisor *supervisor, struct daemon *daemon, unsigned seat)
+struct supervisor *supervisor_create(struct daemon *daemon, uint32_t seat, unsigned number)
 {
-    *supervisor = (struct supervisor){ .daemon = daemon, .seat = seat, .number = seat + 1,
-                                         .state = SUPERVISOR_WAITING };
+    struct supervisor *supervisor = calloc(1, sizeof *supervisor);
+    if (!supervisor)
+        return NULL;
+    supervisor->daemon = daemon;
+    supervisor->seat = seat;
+    supervisor->number = number;
+    supervisor->state = SUPERVISOR_WAITING;
     ipc_buffer_init(&supervisor->held, CHANNEL_LIMIT_BYTES);
     uv_timer_init(&daemon->loop, &supervisor->timer);
     supervisor->timer.data = supervisor;
+    return supervisor;
 }
 
-void supervisor_close(struct supervisor *supervisor)
+static void on_uv_timer_closed(uv_handle_t *handle)
 {
-    uv_close((uv_handle_t *)&supervisor->timer, NULL);
-}
-
-void supervisor_finish(struct supervisor *supervisor)
-{
+    struct supervisor *supervisor = handle->data;
     ipc_buffer_finish(&supervisor->held);
+    free(supervisor);
 }
 
-void supervisor_retire(struct supervisor *supervisor, const char *why)
+void supervisor_destroy(struct supervisor *supervisor)
 {
-    supervisor->stays_down = true;
-    supervisor_event(supervisor, SUPERVISOR_DRAIN, why);
-}
-
-bool supervisor_is_down(const struct supervisor *supervisor)
-{
-    return supervisor->state == SUPERVISOR_STOPPED;
+    uv_close((uv_handle_t *)&supervisor->timer, on_uv_timer_closed);
 }
 
 /* ---- requests ---- */
+
+bool supervisor_has_room(const struct supervisor *supervisor)
+{
+    return supervisor->last_id - supervisor->started_id < SUPERVISOR_UNSTARTED;
+}
 
 void supervisor_enter(struct supervisor *supervisor, struct request *request)
 {
     request->supervisor = supervisor;
     request->worker_id = ++supervisor->last_id;
     HASH_ADD(worker_handle, supervisor->requests, worker_id, sizeof request->worker_id, request);
-    pool_add(&supervisor->daemon->pool, supervisor->seat);
+    if (supervisor->seat != CREW_NO_SEAT)
+        pool_add(&supervisor->daemon->crew.pool, supervisor->seat);
 }
 
 void supervisor_leave(struct supervisor *supervisor, struct request *request)
 {
     HASH_DELETE(worker_handle, supervisor->requests, request);
-    pool_remove(&supervisor->daemon->pool, supervisor->seat);
+    if (supervisor->seat != CREW_NO_SEAT)
+        pool_remove(&supervisor->daemon->crew.pool, supervisor->seat);
+    else
+        daemon_wake_queue(supervisor->daemon);   /* a quarantine worker may be free again */
     request->supervisor = NULL;
 }
 

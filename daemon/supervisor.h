@@ -4,6 +4,8 @@
 #ifndef DAEMON_SUPERVISOR_H
 #define DAEMON_SUPERVISOR_H
 
+#include "crew.h"
+
 #include "ipc/channel.h"
 #include "ipc/credit.h"
 #include "ipc/message.h"
@@ -21,7 +23,7 @@ enum supervisor_state {
     SUPERVISOR_READY,
     SUPERVISOR_DRAINING,   /* takes nothing new, ends what it has */
     SUPERVISOR_ABORTING,   /* hung; SIGABRT was sent, SIGKILL follows */
-    SUPERVISOR_DYING,      /* its requests are gone elsewhere; the process and its pipes still close */
+    SUPERVISOR_DYING,      /* channel or process has ended, or is made to; its requests move when both have */
     SUPERVISOR_STOPPED,    /* for good */
     SUPERVISOR_STATES,
 };
@@ -29,46 +31,60 @@ enum supervisor_state {
 enum supervisor_event {
     SUPERVISOR_SPAWN,      /* the back-off is over */
     SUPERVISOR_HELLO,      /* READY came */
-    SUPERVISOR_SILENCE,    /* no frame within the time that this state allows */
+    SUPERVISOR_SILENCE,    /* no frame, or no progress, within the time that this state allows */
     SUPERVISOR_BREACH,     /* it said what it may not say */
-    SUPERVISOR_HANGUP,     /* its channel ended */
-    SUPERVISOR_GONE,       /* process reaped, channel and log closed */
+    SUPERVISOR_HANGUP,     /* its channel ended: all it said has been read */
+    SUPERVISOR_EXIT,       /* its process was reaped: how it died is known */
+    SUPERVISOR_GONE,       /* both, and all handles closed */
     SUPERVISOR_DRAIN,      /* asked to finish and leave */
     SUPERVISOR_STOP,       /* asked to die now, and stay so */
     SUPERVISOR_EVENTS,
 };
 
+#define SUPERVISOR_UNSTARTED 64   /* requests given to a worker that are not with its curl yet */
+
 struct supervisor {
     struct daemon *daemon;
-    unsigned seat;                 /* in the pool, from 0 */
-    unsigned number;               /* what people see, from 1 */
+    struct supervisor *prev, *next;   /* in the crew's list of those without a seat */
+    struct supervisor *predecessor;   /* whose seat it will take */
+    enum crew_reason renewal;         /* why, then */
+    uint32_t seat;                    /* in the pool, from 0, or CREW_NO_SEAT */
+    unsigned number;                  /* what people see, from 1 */
     enum supervisor_state state;
-    bool stays_down;               /* after GONE: do not start again */
-    bool exited;                   /* the process was reaped */
-    bool deaf;                     /* what we sent it no longer fits; it is killed in the next turn */
-    unsigned open_handles;         /* channel, process and log of the current process */
+    bool stays_down;                  /* after GONE: not started again */
+    bool exited, hung_up;             /* reaped; channel closed */
+    bool hung, breached;              /* why we ended it, if we did */
+    bool deaf;                        /* what we sent it no longer fits; it is ended in the next turn */
+    int exit_signal;
+    int64_t exit_status;
+    unsigned open_handles;            /* channel, process and log of the current process */
 
     struct ipc_channel channel;
     uv_process_t process;
     uv_pipe_t log;
-    uv_timer_t timer;              /* the state's deadline */
+    uv_timer_t timer;                 /* the state's deadline */
     char log_line[1024];
     size_t log_length;
 
-    struct request *requests;      /* by worker_id */
-    uint32_t last_id;
-    int64_t upload_credit;         /* the connection's, for DATA towards the worker */
-    struct ipc_buffer held;        /* DATA frames that wait for it */
-    struct ipc_window window;      /* the connection's, for DATA from the worker */
+    struct request *requests;         /* by worker_id */
+    uint32_t last_id, started_id;
+    int64_t upload_credit;            /* the connection's, for DATA towards the worker */
+    struct ipc_buffer held;           /* DATA frames that wait for it */
+    struct ipc_window window;         /* the connection's, for DATA from the worker */
 
     uint32_t pid;
-    uint64_t started_ms, heard_ms; /* the loop's clock */
+    uint64_t started_ms, heard_ms, drain_until_ms;   /* the loop's clock */
     uint64_t backoff_ms;
     uint64_t served, failed, restarts;
     struct ipc_beat beat;
 };
 
-void supervisor_init(struct supervisor *supervisor, struct daemon *daemon, unsigned seat);
+/* A supervisor without a process; SUPERVISOR_SPAWN starts one. NULL without memory. */
+struct supervisor *supervisor_create(struct daemon *daemon, uint32_t seat, unsigned number);
+
+/* Only in the state STOPPED. The memory goes when its timer has closed. */
+void supervisor_destroy(struct supervisor *supervisor);
+
 void supervisor_event(struct supervisor *supervisor, enum supervisor_event event, const char *why);
 const char *supervisor_state_name(enum supervisor_state state);
 const char *supervisor_event_name(enum supervisor_event event);
@@ -76,8 +92,8 @@ const char *supervisor_event_name(enum supervisor_event event);
 /* The worker said something about an id or in a state where it may not: it is killed. */
 void supervisor_breach(struct supervisor *supervisor, const char *why);
 
-/* Drains the worker and does not start it again. */
-void supervisor_retire(struct supervisor *supervisor, const char *why);
+/* True when it may be given one request more. */
+bool supervisor_has_room(const struct supervisor *supervisor);
 
 /* Enters a request, under an id that is new to this worker. */
 void supervisor_enter(struct supervisor *supervisor, struct request *request);
@@ -86,12 +102,5 @@ void supervisor_leave(struct supervisor *supervisor, struct request *request);
 /* To the worker. A worker that can't take it is lost. */
 void supervisor_send(struct supervisor *supervisor, unsigned number, uint32_t id, const void *message);
 void supervisor_send_data(struct supervisor *supervisor, uint32_t id, const void *data, size_t bytes);
-
-/* After the loop ended. */
-void supervisor_finish(struct supervisor *supervisor);
-
-/* True when nothing of it is left in the loop but its timer. */
-bool supervisor_is_down(const struct supervisor *supervisor);
-void supervisor_close(struct supervisor *supervisor);
 
 #endif

@@ -1,0 +1,229 @@
+/* The workers as a whole. */
+#include "crew.h"
+
+#include "daemon.h"
+#include "log.h"
+#include "request.h"
+#include "supervisor.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+static const char *const reason_names[CREW_REASONS] = {
+    [CREW_CRASHED] = "crashed", [CREW_KILLED] = "killed", [CREW_HUNG] = "hung", [CREW_BREACHED] = "breached",
+    [CREW_EXITED] = "exited", [CREW_RECYCLED] = "recycled", [CREW_RELOADED] = "reloaded",
+};
+
+const char *crew_reason_name(enum crew_reason reason) { return reason_names[reason]; }
+
+static bool has_seat(const struct crew *crew, const struct supervisor *supervisor)
+{
+    return supervisor->seat != CREW_NO_SEAT && crew->seats[supervisor->seat] == supervisor;
+}
+
+/* ---- choice ---- */
+
+static bool has_room(const void *context, unsigned seat)
+{
+    const struct crew *crew = context;
+    return supervisor_has_room(crew->seats[seat]);
+}
+
+/* Quarantine workers are started when the first suspect comes: most daemons never need one. */
+static struct supervisor *choose_quarantine(struct crew *crew)
+{
+    for (unsigned i = 0; i < CREW_QUARANTINE; i++) {
+        if (!crew->quarantine[i]) {
+            crew->quarantine[i] = supervisor_create(crew->daemon, CREW_NO_SEAT, crew->size + 1 + i);
+            if (!crew->quarantine[i])
+                return NULL;
+            DL_APPEND(crew->others, crew->quarantine[i]);
+            log_notice("worker %u: starts as a quarantine worker", crew->quarantine[i]->number);
+            supervisor_event(crew->quarantine[i], SUPERVISOR_SPAWN, NULL);
+            return NULL;
+        }
+        if (crew->quarantine[i]->state == SUPERVISOR_READY && !crew->quarantine[i]->requests)
+            return crew->quarantine[i];
+    }
+    return NULL;
+}
+
+struct supervisor *crew_choose(struct crew *crew, const struct request *request)
+{
+    if (request->deaths >= REQUEST_SUSPECT_DEATHS)
+        return choose_quarantine(crew);
+    int seat = pool_place(&crew->pool, request->origin, has_room, crew);
+    return seat < 0 ? NULL : crew->seats[seat];
+}
+
+/* ---- renewal ---- */
+
+static struct supervisor *successor_of(struct crew *crew, const struct supervisor *supervisor)
+{
+    struct supervisor *other;
+    DL_FOREACH(crew->others, other)
+        if (other->predecessor == supervisor)
+            return other;
+    return NULL;
+}
+
+void crew_renew(struct crew *crew, struct supervisor *supervisor, enum crew_reason reason, const char *why)
+{
+    if (crew->closing || !has_seat(crew, supervisor) || successor_of(crew, supervisor))
+        return;
+    struct supervisor *successor = supervisor_create(crew->daemon, supervisor->seat, supervisor->number);
+    if (!successor)
+        return;
+    log_info("worker %u: pid %u is to be replaced: %s", supervisor->number, supervisor->pid, why);
+    successor->predecessor = supervisor;
+    successor->renewal = reason;
+    successor->stays_down = true;   /* until it is ready: then the seat is its own */
+    successor->restarts = supervisor->restarts + 1;
+    DL_APPEND(crew->others, successor);
+    supervisor_event(successor, SUPERVISOR_SPAWN, NULL);
+}
+
+static bool renews(const struct crew *crew)
+{
+    const struct supervisor *other;
+    DL_FOREACH(crew->others, other)
+        if (other->predecessor)
+            return true;
+    return false;
+}
+
+static void roll_on(struct crew *crew)
+{
+    while (!crew->closing && crew->roll_next < crew->size && !renews(crew)) {
+        struct supervisor *supervisor = crew->seats[crew->roll_next++];
+        if (supervisor->state == SUPERVISOR_READY) {
+            crew_renew(crew, supervisor, CREW_RELOADED, "a reload brings new settings");
+            return;
+        }
+        /* One that is down takes the new settings when it starts; one that starts just now may have
+         * the old ones, and is stopped. */
+        if (supervisor->state == SUPERVISOR_STARTING)
+            supervisor_breach(supervisor, "it started with old settings");
+    }
+}
+
+void crew_roll(struct crew *crew)
+{
+    crew->roll_next = 0;
+    roll_on(crew);
+}
+
+/* Its requests no longer weigh on the seat. */
+static void unseat(struct crew *crew, struct supervisor *supervisor)
+{
+    for (struct request *request = supervisor->requests; request; request = request->worker_handle.next)
+        pool_remove(&crew->pool, supervisor->seat);
+    supervisor->seat = CREW_NO_SEAT;
+    DL_APPEND(crew->others, supervisor);
+}
+
+static void take_over(struct crew *crew, struct supervisor *successor)
+{
+    struct supervisor *old = successor->predecessor;
+    successor->predecessor = NULL;
+    successor->stays_down = false;
+    crew->restarts[successor->renewal]++;
+    DL_DELETE(crew->others, successor);
+    pool_set_ready(&crew->pool, successor->seat, false);
+    unseat(crew, old);
+    crew->seats[successor->seat] = successor;
+    old->stays_down = true;
+    supervisor_event(old, SUPERVISOR_DRAIN, "a new worker took its place");
+}
+
+void crew_worker_ready(struct crew *crew, struct supervisor *supervisor)
+{
+    if (supervisor->predecessor)
+        take_over(crew, supervisor);
+    if (has_seat(crew, supervisor))
+        pool_set_ready(&crew->pool, supervisor->seat, true);
+    roll_on(crew);
+    daemon_run_queue(crew->daemon);
+}
+
+void crew_worker_unready(struct crew *crew, struct supervisor *supervisor)
+{
+    if (has_seat(crew, supervisor))
+        pool_set_ready(&crew->pool, supervisor->seat, false);
+}
+
+/* ---- the end of one ---- */
+
+void crew_worker_stopped(struct crew *crew, struct supervisor *supervisor)
+{
+    if (supervisor->predecessor && !crew->closing)
+        log_error("worker %u: its replacement did not start, keeping pid %u", supervisor->number,
+                  supervisor->predecessor->pid);
+    bool seated = has_seat(crew, supervisor);
+    if (!seated) {
+        for (unsigned i = 0; i < CREW_QUARANTINE; i++)
+            if (crew->quarantine[i] == supervisor)
+                crew->quarantine[i] = NULL;
+        DL_DELETE(crew->others, supervisor);
+        supervisor_destroy(supervisor);
+    }
+    if (crew->closing && crew_is_down(crew))
+        daemon_crew_is_down(crew->daemon);
+    else
+        roll_on(crew);
+}
+
+/* ---- start and end of all ---- */
+
+int crew_start(struct crew *crew, struct daemon *daemon, unsigned size)
+{
+    *crew = (struct crew){ .daemon = daemon, .size = size, .roll_next = size };
+    crew->seats = calloc(size, sizeof(struct supervisor *));
+    if (!crew->seats || pool_init(&crew->pool, size) < 0)
+        return -1;
+    for (unsigned i = 0; i < size; i++) {
+        crew->seats[i] = supervisor_create(daemon, i, i + 1);
+        if (!crew->seats[i])
+            return -1;
+    }
+    for (unsigned i = 0; i < size; i++)
+        supervisor_event(crew->seats[i], SUPERVISOR_SPAWN, NULL);
+    return 0;
+}
+
+void crew_visit(struct crew *crew, void (*visit)(struct supervisor *supervisor, void *context), void *context)
+{
+    struct supervisor *other, *next;
+    for (unsigned i = 0; i < crew->size; i++)
+        visit(crew->seats[i], context);
+    DL_FOREACH_SAFE(crew->others, other, next)
+        visit(other, context);
+}
+
+static void retire(struct supervisor *supervisor, void *context)
+{
+    const bool *now = context;
+    supervisor->stays_down = true;
+    supervisor_event(supervisor, *now ? SUPERVISOR_STOP : SUPERVISOR_DRAIN, "the daemon stops");
+}
+
+void crew_retire(struct crew *crew, bool now)
+{
+    crew->closing = true;
+    crew_visit(crew, retire, &now);
+}
+
+bool crew_is_down(const struct crew *crew)
+{
+    for (unsigned i = 0; i < crew->size; i++)
+        if (crew->seats[i]->state != SUPERVISOR_STOPPED)
+            return false;
+    return !crew->others;
+}
+
+void crew_finish(struct crew *crew)
+{
+    pool_finish(&crew->pool);
+    free(crew->seats);
+    crew->seats = NULL;
+}

@@ -1,0 +1,64 @@
+/* The workers as a whole: a seat each in the pool, successors that take a seat over once they are
+ * ready, those that leave, and the few quarantine workers where a suspect request runs alone. */
+#ifndef DAEMON_CREW_H
+#define DAEMON_CREW_H
+
+#include "pool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct daemon;
+struct request;
+struct supervisor;
+
+#define CREW_NO_SEAT UINT32_MAX
+#define CREW_QUARANTINE 2
+
+/* Why a worker was started anew, for the metrics. */
+enum crew_reason {
+    CREW_CRASHED, CREW_KILLED, CREW_HUNG, CREW_BREACHED, CREW_EXITED, CREW_RECYCLED, CREW_RELOADED,
+    CREW_REASONS,
+};
+const char *crew_reason_name(enum crew_reason reason);
+
+struct crew {
+    struct daemon *daemon;
+    struct pool pool;
+    unsigned size;
+    struct supervisor **seats;
+    struct supervisor *others;       /* successors not ready yet, leavers, quarantine workers: a list */
+    struct supervisor *quarantine[CREW_QUARANTINE];
+    unsigned roll_next;              /* the next seat that a reload renews; `size` when none is left */
+    bool closing;
+    uint64_t restarts[CREW_REASONS];
+};
+
+int crew_start(struct crew *crew, struct daemon *daemon, unsigned size);   /* 0, or -1 without memory */
+
+/* The worker that may take a request now: by its origin, or alone for a suspect. NULL: none has
+ * room, the request waits. */
+struct supervisor *crew_choose(struct crew *crew, const struct request *request);
+
+/* Renews the worker in a seat: a successor starts, takes the seat when ready, the old one drains.
+ * Nothing when a renewal is under way already. */
+void crew_renew(struct crew *crew, struct supervisor *supervisor, enum crew_reason reason, const char *why);
+
+/* Renews all seats, one after the other. */
+void crew_roll(struct crew *crew);
+
+/* Drains all, for good; crew_is_down tells when. A second call with `now` kills what is left. */
+void crew_retire(struct crew *crew, bool now);
+bool crew_is_down(const struct crew *crew);
+void crew_finish(struct crew *crew);   /* after the loop ended */
+
+/* Calls `visit` for every worker, seats first. */
+void crew_visit(struct crew *crew, void (*visit)(struct supervisor *supervisor, void *context), void *context);
+
+/* ---- what supervisors tell ---- */
+
+void crew_worker_ready(struct crew *crew, struct supervisor *supervisor);
+void crew_worker_unready(struct crew *crew, struct supervisor *supervisor);
+void crew_worker_stopped(struct crew *crew, struct supervisor *supervisor);
+
+#endif
