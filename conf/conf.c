@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,14 @@ static const struct row rows[] = {
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
+/* The same for a section that comes with a name. */
+#define SETTING(section, key, TYPE, field, initial, low, high, when, help)                                    \
+    { #section, #key, TYPE, offsetof(struct conf_origin, field), initial, RANGE_##TYPE(low, high), when, help },
+static const struct row origin_rows[] = {
+#include "origin.def"
+};
+#define ORIGIN_ROW_COUNT (sizeof origin_rows / sizeof origin_rows[0])
+
 static const struct { const char *name, *help; } sections[] = {
 #define SECTION(name, help) { #name, help },
 #include "settings.def"
@@ -47,9 +56,9 @@ struct unit { const char *name; uint64_t factor; };
 static const struct unit durations[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { NULL, 0 } };
 static const struct unit sizes[] = { { "B", 1 }, { "KiB", 1 << 10 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 }, { NULL, 0 } };
 
-static void *place_of(const struct row *row, const struct conf *conf)
+static void *place_of(const struct row *row, const void *record)
 {
-    return (char *)(uintptr_t)conf + row->offset;
+    return (char *)(uintptr_t)record + row->offset;
 }
 
 /* ---- values from text: each reader returns NULL or what is wrong ---- */
@@ -178,80 +187,167 @@ static const char *set_value(const struct row *row, const char *text, void *plac
 
 /* ---- life ---- */
 
+static void finish_rows(const struct row *table, size_t count, void *record)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (table[i].type == STRING)
+            free(*(char **)place_of(&table[i], record));
+        else if (table[i].type == LIST)
+            clear_list(place_of(&table[i], record));
+    }
+}
+
+static bool init_rows(const struct row *table, size_t count, void *record)
+{
+    for (size_t i = 0; i < count; i++)
+        if (set_value(&table[i], table[i].initial, place_of(&table[i], record)) != NULL)
+            return false;
+    return true;
+}
+
+static void destroy_origin(struct conf_origin *origin)
+{
+    if (!origin)
+        return;
+    finish_rows(origin_rows, ORIGIN_ROW_COUNT, origin);
+    free(origin->pattern);
+    free(origin);
+}
+
+static struct conf_origin *create_origin(const char *pattern, size_t length)
+{
+    struct conf_origin *origin = calloc(1, sizeof *origin);
+    if (origin && (!(origin->pattern = strndup(pattern, length)) || !init_rows(origin_rows, ORIGIN_ROW_COUNT, origin))) {
+        destroy_origin(origin);
+        return NULL;
+    }
+    return origin;
+}
+
+/* The section of a pattern, made when it is new; before the last one, which holds the defaults. */
+static struct conf_origin *find_origin(struct conf *conf, const char *pattern, size_t length)
+{
+    for (size_t i = 0; i < conf->origin_count; i++)
+        if (strlen(conf->origins[i]->pattern) == length && memcmp(conf->origins[i]->pattern, pattern, length) == 0)
+            return conf->origins[i];
+    struct conf_origin **origins = realloc(conf->origins, (conf->origin_count + 1) * sizeof *origins);
+    if (!origins)
+        return NULL;
+    conf->origins = origins;
+    struct conf_origin *origin = create_origin(pattern, length);
+    if (!origin)
+        return NULL;
+    size_t at = conf->origin_count ? conf->origin_count - 1 : 0;
+    memmove(origins + at + 1, origins + at, (conf->origin_count - at) * sizeof *origins);
+    origins[at] = origin;
+    conf->origin_count++;
+    return origin;
+}
+
+const struct conf_origin *conf_origin(const struct conf *conf, const char *key, const char *host)
+{
+    size_t i = 0;
+    while (i + 1 < conf->origin_count && fnmatch(conf->origins[i]->pattern, key, 0) != 0
+           && fnmatch(conf->origins[i]->pattern, host, 0) != 0)
+        i++;
+    return conf->origins[i];
+}
+
 void conf_destroy(struct conf *conf)
 {
     if (!conf)
         return;
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        if (rows[i].type == STRING)
-            free(*(char **)place_of(&rows[i], conf));
-        else if (rows[i].type == LIST)
-            clear_list(place_of(&rows[i], conf));
-    }
+    finish_rows(rows, ROW_COUNT, conf);
+    for (size_t i = 0; i < conf->origin_count; i++)
+        destroy_origin(conf->origins[i]);
+    free(conf->origins);
     free(conf);
 }
 
 struct conf *conf_create(void)
 {
     struct conf *conf = calloc(1, sizeof *conf);
-    for (size_t i = 0; conf && i < ROW_COUNT; i++) {
-        if (set_value(&rows[i], rows[i].initial, place_of(&rows[i], conf)) != NULL) {
-            conf_destroy(conf);
-            conf = NULL;
-        }
+    if (conf && (!init_rows(rows, ROW_COUNT, conf) || !find_origin(conf, "*", 1))) {
+        conf_destroy(conf);
+        return NULL;
     }
     return conf;
 }
 
 /* ---- reading ---- */
 
-static const struct row *find_row(const char *section, const char *key)
+/* Where a line goes: the rows of its section's table, and the record they fill. */
+struct target { const struct row *rows; size_t count; void *record; };
+
+/* [origin "PATTERN"]: the pattern, NULL for another section. */
+static const char *origin_pattern(const char *section, size_t *ret_length)
 {
-    for (size_t i = 0; i < ROW_COUNT; i++)
-        if (strcmp(rows[i].section, section) == 0 && strcmp(rows[i].key, key) == 0)
-            return &rows[i];
+    size_t length = strlen(section);
+    if (strncmp(section, "origin \"", 8) != 0 || length < 10 || section[length - 1] != '"')
+        return NULL;
+    *ret_length = length - 9;
+    return section + 8;
+}
+
+static struct target find_target(struct conf *conf, const char *section)
+{
+    size_t length;
+    const char *pattern = origin_pattern(section, &length);
+    if (pattern)
+        return (struct target){ origin_rows, ORIGIN_ROW_COUNT, find_origin(conf, pattern, length) };
+    return (struct target){ rows, ROW_COUNT, conf };
+}
+
+static const struct row *find_row(const struct target *target, const char *section, const char *key)
+{
+    for (size_t i = 0; i < target->count; i++)
+        if ((target->rows != rows || strcmp(rows[i].section, section) == 0)
+            && strcmp(target->rows[i].key, key) == 0)
+            return &target->rows[i];
     return NULL;
 }
 
 static bool is_section(const char *name)
 {
+    size_t length;
     for (size_t i = 0; i < SECTION_COUNT; i++)
         if (strcmp(sections[i].name, name) == 0)
             return true;
-    return false;
+    return origin_pattern(name, &length) != NULL;
 }
 
-static const char *set_row(const struct row *row, struct conf *conf, const char *value, bool again)
+static const char *set_row(const struct row *row, void *record, const char *value, bool again)
 {
     if (row->type == LIST && !again)
-        clear_list(place_of(row, conf));
+        clear_list(place_of(row, record));
     else if (again && row->type != LIST)
         return "stands twice";
-    return set_value(row, value, place_of(row, conf));
+    return set_value(row, value, place_of(row, record));
 }
 
-/* `seen` marks the rows that this file set already; NULL for a single setting. */
+/* `seen` marks the rows that this section of the file set already; NULL for a single setting. */
 static int apply(struct conf *conf, const char *section, const char *key, const char *value, bool *seen,
                  char ret_error[CONF_ERROR_BYTES])
 {
-    const struct row *row = find_row(section, key);
-    if (!row) {
+    struct target target = find_target(conf, section);
+    const struct row *row = find_row(&target, section, key);
+    if (!row || !target.record) {
         if (*section == '\0')
             snprintf(ret_error, CONF_ERROR_BYTES, "\"%.64s\" stands before any [section]", key);
         else if (!is_section(section))
             snprintf(ret_error, CONF_ERROR_BYTES, "there is no section [%.64s]", section);
         else
-            snprintf(ret_error, CONF_ERROR_BYTES, "there is no setting \"%.64s\" in [%s]", key, section);
+            snprintf(ret_error, CONF_ERROR_BYTES, "there is no setting \"%.64s\" in [%.64s]", key, section);
         return -1;
     }
-    bool again = seen && seen[row - rows];
-    const char *wrong = set_row(row, conf, value, again);
+    bool again = seen && seen[row - target.rows];
+    const char *wrong = set_row(row, target.record, value, again);
     if (wrong) {
-        snprintf(ret_error, CONF_ERROR_BYTES, "[%s] %s = %.100s: %s (%s)", section, key, value, wrong, row->help);
+        snprintf(ret_error, CONF_ERROR_BYTES, "[%.64s] %s = %.100s: %s (%s)", section, key, value, wrong, row->help);
         return -1;
     }
     if (seen)
-        seen[row - rows] = true;
+        seen[row - target.rows] = true;
     return 0;
 }
 
@@ -265,7 +361,9 @@ struct reading {
     struct conf *conf;
     FILE *file;
     unsigned line;
-    bool seen[ROW_COUNT];
+    char section[128];
+    bool seen[ORIGIN_ROW_COUNT];   /* in this [origin "..."] section */
+    bool all_seen[ROW_COUNT];      /* in all others: theirs are unique */
     char error[CONF_ERROR_BYTES];
     unsigned error_line;
 };
@@ -297,7 +395,13 @@ static int on_ini_setting(void *user, const char *section, const char *key, cons
 {
     struct reading *reading = user;
     char error[CONF_ERROR_BYTES];
-    if (apply(reading->conf, section, key, value ? value : "", reading->seen, error) == 0)
+    size_t length;
+    bool *seen = origin_pattern(section, &length) ? reading->seen : reading->all_seen;
+    if (strcmp(section, reading->section) != 0) {
+        snprintf(reading->section, sizeof reading->section, "%s", section);
+        memset(reading->seen, 0, sizeof reading->seen);
+    }
+    if (apply(reading->conf, section, key, value ? value : "", seen, error) == 0)
         return 1;
     note_error(reading, error);
     return 0;
@@ -336,9 +440,9 @@ static void print_number(const struct row *row, uint64_t number, FILE *out)
     fprintf(out, "%llu%s", (unsigned long long)(best ? number / best->factor : number), best ? best->name : "");
 }
 
-static void print_value(const struct row *row, const struct conf *conf, FILE *out)
+static void print_value(const struct row *row, const void *record, FILE *out)
 {
-    const void *place = place_of(row, conf);
+    const void *place = place_of(row, record);
     const struct conf_list *list = place;
     switch (row->type) {
     case STRING: fputs(*(char *const *)place, out); break;
@@ -358,22 +462,32 @@ static void print_value(const struct row *row, const struct conf *conf, FILE *ou
     }
 }
 
-void conf_print(const struct conf *conf, FILE *out)
+static void print_row(const struct row *row, const void *record, FILE *out)
 {
     static const char *const when[] = { "", " (new workers)", " (restart)" };
+    fprintf(out, "; %s%s\n%s = ", row->help, when[row->when], row->key);
+    print_value(row, record, out);
+    fputc('\n', out);
+}
+
+void conf_print(const struct conf *conf, FILE *out)
+{
     fputs("; fetchd's settings, each at the value it has when its line is missing.\n"
           "; A reload (SIGHUP) applies them at once, but for those marked (new workers), which come with\n"
           "; the workers that the reload brings, and (restart).\n", out);
-    for (size_t s = 0; s < SECTION_COUNT; s++) {
-        fprintf(out, "\n%s%s%s[%s]\n", *sections[s].help ? "; " : "", sections[s].help,
-                *sections[s].help ? "\n" : "", sections[s].name);
-        for (size_t i = 0; i < ROW_COUNT; i++) {
-            if (strcmp(rows[i].section, sections[s].name) != 0)
-                continue;
-            fprintf(out, "; %s%s\n%s = ", rows[i].help, when[rows[i].when], rows[i].key);
-            print_value(&rows[i], conf, out);
-            fputc('\n', out);
-        }
+    for (size_t k = 0; k < SECTION_COUNT; k++) {
+        fprintf(out, "\n%s%s%s[%s]\n", *sections[k].help ? "; " : "", sections[k].help,
+                *sections[k].help ? "\n" : "", sections[k].name);
+        for (size_t i = 0; i < ROW_COUNT; i++)
+            if (strcmp(rows[i].section, sections[k].name) == 0)
+                print_row(&rows[i], conf, out);
+    }
+    fputs("\n; for origins that match: their URL's start (https://example.com:443) or host, with * and ?; the first\n"
+          "; section that matches holds\n", out);
+    for (size_t k = 0; k < conf->origin_count; k++) {
+        fprintf(out, "%s[origin \"%s\"]\n", k ? "\n" : "", conf->origins[k]->pattern);
+        for (size_t i = 0; i < ORIGIN_ROW_COUNT; i++)
+            print_row(&origin_rows[i], conf->origins[k], out);
     }
 }
 

@@ -18,7 +18,16 @@ struct conf_list { char **items; size_t count; };
 #define CONF_C_TYPE_SIZE uint64_t
 #define CONF_C_TYPE_CHOICE uint64_t   /* the word's place in the row */
 
+/* One [origin "PATTERN"] section, or the defaults for origins that none matches (pattern "*"). */
+struct conf_origin {
+    char *pattern;
+#define SETTING(section, key, TYPE, field, initial, low, high, when, help) CONF_C_TYPE_##TYPE field;
+#include "origin.def"
+};
+
 struct conf {
+    struct conf_origin **origins;   /* in the file's order; the last one is "*" with the defaults */
+    size_t origin_count;
 #define SETTING(section, key, TYPE, field, initial, low, high, when, help) CONF_C_TYPE_##TYPE field;
 #include "settings.def"
 };
@@ -39,6 +48,9 @@ int conf_read(struct conf *conf, const char *file, char ret_error[CONF_ERROR_BYT
 /* Sets one setting from text, as `section` and `key` would in a file. 0, or -1 with a sentence. */
 int conf_set(struct conf *conf, const char *section, const char *key, const char *value,
              char ret_error[CONF_ERROR_BYTES]);
+
+/* The section that holds for an origin, by its key ("https://example.com:443") and host. Never NULL. */
+const struct conf_origin *conf_origin(const struct conf *conf, const char *key, const char *host);
 
 /* Writes every setting with its help, as a file that conf_read would read back. */
 void conf_print(const struct conf *conf, FILE *out);
