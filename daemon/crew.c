@@ -3,10 +3,13 @@
 
 #include "daemon.h"
 #include "log.h"
+#include "origin.h"
 #include "request.h"
 #include "supervisor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <utlist.h>
 
 static const char *const reason_names[CREW_REASONS] = {
@@ -52,7 +55,7 @@ struct supervisor *crew_choose(struct crew *crew, const struct request *request)
 {
     if (request->deaths >= REQUEST_SUSPECT_DEATHS)
         return choose_quarantine(crew);
-    int seat = pool_place(&crew->pool, request->origin, has_room, crew);
+    int seat = pool_place(&crew->pool, request->origin->key, has_room, crew);
     return seat < 0 ? NULL : crew->seats[seat];
 }
 
@@ -111,6 +114,48 @@ void crew_roll(struct crew *crew)
 {
     crew->roll_next = 0;
     roll_on(crew);
+}
+
+/* ---- recycling ---- */
+
+static uint64_t descriptor_limit(const struct conf *conf)
+{
+    struct rlimit limit;
+    if (conf->max_descriptors > 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return conf->max_descriptors;
+    return limit.rlim_cur / 10 * 9;
+}
+
+struct measure { const char *name; uint64_t value, limit; };
+
+static void recycle(struct crew *crew, struct supervisor *supervisor)
+{
+    const struct conf *conf = crew->daemon->conf;
+    const struct ipc_beat *beat = &supervisor->beat;
+    const struct measure measures[] = {
+        { "requests", supervisor->served_here, conf->max_requests },
+        { "ms of age", uv_now(&crew->daemon->loop) - supervisor->started_ms, conf->max_age_ms },
+        { "resident bytes", beat->rss_bytes, conf->max_rss_bytes },
+        { "descriptors", beat->open_fds, descriptor_limit(conf) },
+        { "sockets in CLOSE_WAIT", beat->close_wait, conf->max_close_wait },
+    };
+    for (size_t i = 0; i < sizeof measures / sizeof measures[0]; i++) {
+        if (measures[i].limit == 0 || measures[i].value <= measures[i].limit)
+            continue;
+        char why[96];
+        snprintf(why, sizeof why, "%llu %s are above the limit of %llu", (unsigned long long)measures[i].value,
+                 measures[i].name, (unsigned long long)measures[i].limit);
+        crew_renew(crew, supervisor, CREW_RECYCLED, why);
+        return;
+    }
+}
+
+/* One at a time, so that the others carry on. */
+void crew_check(struct crew *crew)
+{
+    for (unsigned i = 0; i < crew->size && !renews(crew); i++)
+        if (crew->seats[i]->state == SUPERVISOR_READY)
+            recycle(crew, crew->seats[i]);
 }
 
 /* Its requests no longer weigh on the seat. */

@@ -47,6 +47,9 @@ void crew_renew(struct crew *crew, struct supervisor *supervisor, enum crew_reas
 /* Renews all seats, one after the other. */
 void crew_roll(struct crew *crew);
 
+/* Renews workers that have become too old, too large or leaky; once a second. */
+void crew_check(struct crew *crew);
+
 /* Drains all, for good; crew_is_down tells when. A second call with `now` kills what is left. */
 void crew_retire(struct crew *crew, bool now);
 bool crew_is_down(const struct crew *crew);

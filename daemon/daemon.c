@@ -5,6 +5,7 @@
 #include "request.h"
 #include "service.h"
 #include "session.h"
+#include "sleeper.h"
 #include "supervisor.h"
 
 #include "ipc/endpoint.h"
@@ -19,6 +20,7 @@
 #include <utlist.h>
 
 #define TICK_MS 1000
+#define ORIGIN_MEMORY_MS ((uint64_t)10 * 60 * 1000)   /* how long an idle origin is remembered */
 #define OVERSLEPT_MS 1000
 #define LINGER_MS 2000                   /* past the drain deadline, for the last bytes */
 #define LINGER_STEP_MS 20
@@ -90,6 +92,30 @@ static void assign(struct daemon *daemon, struct request *request, struct superv
     request_event(request, REQUEST_ASSIGN, &detail);
 }
 
+/* The first in line at its origin is asked for; others queue up behind the line. */
+static void admit(struct daemon *daemon, struct request *request, struct supervisor *supervisor)
+{
+    struct origin *origin = request->origin;
+    bool from_line = request->unparked;
+    uint64_t until_ms = UINT64_MAX;
+    enum origin_verdict verdict = ORIGIN_WAIT;
+    request->unparked = false;
+    if (from_line || !origin->parked)
+        verdict = origin_admit(&daemon->origins, origin, uv_now(&daemon->loop), &until_ms);
+    if (verdict == ORIGIN_GO) {
+        assign(daemon, request, supervisor);
+    } else {
+        daemon_dequeue(daemon, request, false);
+        if (verdict == ORIGIN_WAIT)
+            request_park(request, from_line, until_ms);
+        else
+            request_event(request, REQUEST_REFUSE, NULL);
+    }
+    /* The line moves: the next one's turn to ask. */
+    if (verdict != ORIGIN_WAIT && origin->parked)
+        sleep_until(origin->parked, 0);
+}
+
 static void run_suspects(struct daemon *daemon)
 {
     while (daemon->suspects) {
@@ -108,7 +134,7 @@ void daemon_run_queue(struct daemon *daemon)
         struct supervisor *supervisor = crew_choose(&daemon->crew, request);
         if (!supervisor)
             return;
-        assign(daemon, request, supervisor);
+        admit(daemon, request, supervisor);
     }
 }
 
@@ -125,7 +151,6 @@ void daemon_wake_queue(struct daemon *daemon)
 
 void daemon_enqueue(struct daemon *daemon, struct request *request, bool in_front)
 {
-    request->queued_ms = uv_now(&daemon->loop);
     if (request->deaths >= REQUEST_SUSPECT_DEATHS) {
         request->suspect_queued = true;
         DL_APPEND(daemon->suspects, request);
@@ -146,24 +171,27 @@ void daemon_dequeue(struct daemon *daemon, struct request *request, bool served)
 
 /* ---- a request's patience ---- */
 
-static void expire_session(struct session *session, uint64_t before_ms)
+static bool has_expired(const struct daemon *daemon, const struct request *request)
 {
-    struct request *request, *next;
-    for (request = session->requests; request; request = next) {
-        next = request->client_handle.next;
-        if (request->state == REQUEST_QUEUED && request->queued_ms <= before_ms)
-            request_event(request, REQUEST_EXPIRE, NULL);
-    }
+    uint64_t now_ms = uv_now(&daemon->loop);
+    if (request->state != REQUEST_QUEUED && request->state != REQUEST_WAITING)
+        return false;
+    return (request->expires_ms && now_ms >= request->expires_ms)
+        || (request->state == REQUEST_QUEUED && now_ms - request->queued_ms >= daemon->conf->queue_timeout_ms);
 }
 
-static void expire_queue(struct daemon *daemon)
+/* Only those without a worker: the others' time is the worker's to watch. */
+static void expire_waiting(struct daemon *daemon)
 {
-    uint64_t now_ms = uv_now(&daemon->loop), patience_ms = daemon->conf->queue_timeout_ms;
     struct session *session;
-    if ((daemon->queue.length == 0 && !daemon->suspects) || now_ms < patience_ms)
-        return;
-    DL_FOREACH(daemon->sessions, session)
-        expire_session(session, now_ms - patience_ms);
+    DL_FOREACH(daemon->sessions, session) {
+        struct request *request, *next;
+        for (request = session->requests; request; request = next) {
+            next = request->client_handle.next;
+            if (has_expired(daemon, request))
+                request_event(request, REQUEST_EXPIRE, NULL);
+        }
+    }
 }
 
 /* ---- time ---- */
@@ -180,7 +208,10 @@ static void on_uv_tick(uv_timer_t *timer)
     daemon->overslept = now_ms > daemon->tick_due_ms + OVERSLEPT_MS;
     daemon->tick_due_ms = now_ms + TICK_MS;
     service_alive();
-    expire_queue(daemon);
+    expire_waiting(daemon);
+    if (now_ms > ORIGIN_MEMORY_MS)
+        origins_expire(&daemon->origins, now_ms - ORIGIN_MEMORY_MS);
+    crew_check(&daemon->crew);
 }
 
 /* ---- sessions ---- */
@@ -379,8 +410,10 @@ static void on_uv_hangup(uv_signal_t *handle, int signal)
     } else {
         conf_compare(daemon->conf, wanted, on_difference, NULL);
         read_ca(daemon, wanted);
-        conf_destroy(daemon->conf);
+        struct conf *old = daemon->conf;
         daemon->conf = wanted;
+        origins_configure(&daemon->origins, wanted);
+        conf_destroy(old);
         configure_log(wanted);
         crew_roll(&daemon->crew);
         log_notice("daemon: reloaded %s", daemon->conf_file);
@@ -478,12 +511,24 @@ static void start_timers(struct daemon *daemon)
     start_signal(daemon, &daemon->hangup, SIGHUP, on_uv_hangup);
 }
 
+/* xorshift32 (Marsaglia 2003). */
+uint32_t daemon_random(struct daemon *daemon)
+{
+    uint32_t x = daemon->random;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return daemon->random = x;
+}
+
 static void name_instance(struct daemon *daemon)
 {
     uint8_t random[16] = { 0 };
     uv_random(NULL, NULL, random, sizeof random, 0, NULL);
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(daemon->instance + 2 * i, 3, "%02x", random[i]);
+    memcpy(&daemon->random, random, sizeof daemon->random);
+    daemon->random |= 1;   /* never 0, where it would stay */
 }
 
 static void finish(struct daemon *daemon)
@@ -491,6 +536,7 @@ static void finish(struct daemon *daemon)
     listener_finish(&daemon->listener);
     crew_finish(&daemon->crew);
     principals_finish(&daemon->principals);
+    origins_expire(&daemon->origins, UINT64_MAX);
     ipc_decoder_finish(&daemon->decoder);
     ipc_decoder_finish(&daemon->kept_decoder);
     ipc_hub_finish(&daemon->hub);
@@ -519,6 +565,7 @@ int daemon_run(struct conf *conf, const char *conf_file)
     daemon->conf = conf;
     daemon->conf_file = conf_file;
     daemon->listener.fd = daemon->listener.lock_fd = -1;
+    origins_configure(&daemon->origins, conf);
     configure_log(conf);
     int exit_code = 1;
     if (prepare(daemon) == 0 && uv_loop_init(&daemon->loop) == 0) {

@@ -4,6 +4,7 @@
 
 #include "crew.h"
 #include "listener.h"
+#include "origin.h"
 #include "principal.h"
 #include "queue.h"
 
@@ -54,7 +55,10 @@ struct daemon {
     struct request *suspects;           /* wait for a quarantine worker, in order */
     uv_timer_t queue_timer;             /* zero: the queue moves in the loop's next turn */
     unsigned in_flight;                 /* requests whose client has no DONE yet */
-    uint64_t accepted, succeeded, failed;
+    unsigned retrying;                  /* requests at, or waiting for, another attempt */
+    uint64_t accepted, succeeded, failed, retries;
+    struct origins origins;
+    uint32_t random;                    /* the state of daemon_random */
 
     struct ipc_decoder decoder;         /* for what is being read */
     struct ipc_decoder kept_decoder;    /* for a kept FETCH meanwhile */
@@ -86,6 +90,9 @@ void daemon_run_queue(struct daemon *daemon);
 void daemon_wake_queue(struct daemon *daemon);
 
 void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor);
+
+/* 32 bits for jitter; not for secrets. */
+uint32_t daemon_random(struct daemon *daemon);
 
 /* True when this loop itself was held up lately, so that nobody else's silence may be judged. */
 bool daemon_overslept(const struct daemon *daemon);

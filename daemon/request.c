@@ -3,7 +3,10 @@
 
 #include "daemon.h"
 #include "log.h"
+#include "principal.h"
+#include "retry.h"
 #include "session.h"
+#include "sleeper.h"
 #include "supervisor.h"
 
 #include "ipc/credit.h"
@@ -15,16 +18,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <utlist.h>
 
 #define LEAST_GRANT_BYTES ((int64_t)16 * 1024)
 
 static const char *const state_names[REQUEST_STATES] = {
-    [REQUEST_QUEUED] = "queued", [REQUEST_PLACED] = "placed", [REQUEST_ANSWERED] = "answered",
+    [REQUEST_QUEUED] = "queued", [REQUEST_WAITING] = "waiting", [REQUEST_PLACED] = "placed", [REQUEST_ANSWERED] = "answered",
     [REQUEST_ABANDONED] = "abandoned",
 };
 static const char *const event_names[REQUEST_EVENTS] = {
-    [REQUEST_ASSIGN] = "assign", [REQUEST_EXPIRE] = "expire", [REQUEST_SENDING] = "sending",
+    [REQUEST_ASSIGN] = "assign", [REQUEST_WAKE] = "wake", [REQUEST_REFUSE] = "refuse", [REQUEST_EXPIRE] = "expire", [REQUEST_SENDING] = "sending",
     [REQUEST_HOP] = "hop", [REQUEST_RESPONSE] = "response", [REQUEST_DATA] = "data",
     [REQUEST_UPLOAD_CREDIT] = "upload credit", [REQUEST_DONE] = "done", [REQUEST_LOST] = "lost",
     [REQUEST_BODY] = "body", [REQUEST_CREDIT] = "credit", [REQUEST_REWOUND] = "rewound",
@@ -34,15 +38,96 @@ static const char *const event_names[REQUEST_EVENTS] = {
 const char *request_state_name(enum request_state state) { return state_names[state]; }
 const char *request_event_name(enum request_event event) { return event_names[event]; }
 
+/* ---- its place at the origin ---- */
+
+static void leave_origin(struct request *request)
+{
+    struct origin *origin = request->origin;
+    if (!request->counts_at_origin)
+        return;
+    request->counts_at_origin = false;
+    if (!request->noted_at_origin)
+        origin_note_nothing(origin);
+    origin_leave(origin);
+    if (origin->parked)
+        sleep_until(origin->parked, 0);
+}
+
+static void enter_origin(struct request *request)
+{
+    request->counts_at_origin = true;
+    request->noted_at_origin = false;
+    origin_enter(request->origin);
+}
+
+/* Held back by a limit of the origin: in line with the others, the first one with an alarm. */
+void request_park(struct request *request, bool in_front, uint64_t until_ms)
+{
+    struct origin *origin = request->origin;
+    request->parked = true;
+    if (in_front)
+        DL_PREPEND2(origin->parked, request, parked_prev, parked_next);
+    else
+        DL_APPEND2(origin->parked, request, parked_prev, parked_next);
+    if (origin->parked == request && until_ms != UINT64_MAX)
+        sleep_until(request, until_ms);
+}
+
+static void unpark(struct request *request)
+{
+    struct origin *origin = request->origin;
+    if (!request->parked)
+        return;
+    request->parked = false;
+    DL_DELETE2(origin->parked, request, parked_prev, parked_next);
+}
+
+static void note_outcome(struct request *request, bool success)
+{
+    struct origin *origin = request->origin;
+    if (request->noted_at_origin || !request->counts_at_origin)
+        return;
+    request->noted_at_origin = true;
+    if (origin_note(&request->daemon->origins, origin, success, uv_now(&request->daemon->loop)))
+        log_notice("origin %s: breaker %s", origin->key, origin_breaker_name(origin->breaker));
+}
+
 /* ---- life ---- */
+
+static void set_retrying(struct request *request, bool retrying)
+{
+    if (request->retrying == retrying)
+        return;
+    request->retrying = retrying;
+    request->daemon->retrying += retrying ? 1u : -1u;
+}
+
+/* It has no worker any more. */
+static void leave_worker(struct request *request)
+{
+    leave_origin(request);
+    supervisor_leave(request->supervisor, request);
+    if (request->session)
+        session_starve(request->session, request, false);
+}
+
+static void leave_waiting(struct request *request)
+{
+    sleep_cancel(request);
+    unpark(request);
+    daemon_dequeue(request->daemon, request, false);
+}
 
 static void destroy(struct request *request)
 {
+    leave_waiting(request);
     if (request->supervisor)
-        supervisor_leave(request->supervisor, request);
-    daemon_dequeue(request->daemon, request, false);
+        leave_worker(request);
     if (request->session)
         session_leave(request->session, request);
+    set_retrying(request, false);
+    if (request->origin)
+        origins_release(&request->daemon->origins, request->origin);
     free(request->kept);
     free(request);
 }
@@ -54,6 +139,8 @@ static int keep(struct request *request, const uint8_t *body, size_t length)
         return -1;
     memcpy(copy, body, length);
     free(request->kept);
+    if (request->session)
+        request->session->principal->kept_bytes += length - request->kept_length;
     request->kept = copy;
     request->kept_length = length;
     return 0;
@@ -95,7 +182,7 @@ static void fail(struct request *request, enum ipc_error_code code, bool retryab
     IPC_INIT(DONE, &done);
     init_failure(&failure, code, message);
     failure.retryable = retryable;
-    failure.phase = ipc_text(request->state == REQUEST_QUEUED ? "queue" : "worker");
+    failure.phase = ipc_text(request->supervisor ? "worker" : "queue");
     failure.attempts = done.attempts = request->attempts;
     if (request->supervisor)
         failure.worker = done.worker = request->supervisor->number;
@@ -108,6 +195,8 @@ static void fail(struct request *request, enum ipc_error_code code, bool retryab
 static void abandon(struct request *request)
 {
     session_leave(request->session, request);
+    leave_origin(request);
+    set_retrying(request, false);
     supervisor_send(request->supervisor, IPC_CANCEL, request->worker_id, NULL);
     request->state = REQUEST_ABANDONED;
 }
@@ -130,6 +219,13 @@ static int64_t grant_size(const struct request *request)
     return least > request->granted ? least - request->granted : 0;
 }
 
+/* At least a moment, so that 0 does not stand for the daemon's setting. */
+static uint64_t time_left_ms(const struct request *request)
+{
+    uint64_t now_ms = uv_now(&request->daemon->loop);
+    return request->expires_ms > now_ms ? request->expires_ms - now_ms : 1;
+}
+
 static void send_fetch(struct request *request, struct ipc_fetch *fetch)
 {
     struct supervisor *supervisor = request->supervisor;
@@ -139,6 +235,8 @@ static void send_fetch(struct request *request, struct ipc_fetch *fetch)
     fetch->principal = session_principal(request->session);
     fetch->from_public = request->from_public;
     fetch->announce = !request->idempotent;
+    if (request->expires_ms)
+        fetch->total_timeout_ms = time_left_ms(request);
     supervisor_send(supervisor, IPC_FETCH, request->worker_id, fetch);
     log_debug("session %u request %u: placed on worker %u as %u, attempt %u", request->session->number,
               request->client_id, supervisor->number, request->worker_id, request->attempts);
@@ -157,6 +255,7 @@ static void place(struct request *request, struct supervisor *supervisor)
     request->state = REQUEST_PLACED;
     request->attempts++;
     request->sending = false;
+    enter_origin(request);
     supervisor_enter(supervisor, request);
     send_fetch(request, &fetch);
 }
@@ -165,6 +264,7 @@ static void place(struct request *request, struct supervisor *supervisor)
 static void queue_again(struct request *request)
 {
     request->state = REQUEST_QUEUED;
+    request->queued_ms = uv_now(&request->daemon->loop);
     daemon_enqueue(request->daemon, request, true);
 }
 
@@ -208,12 +308,17 @@ static void refuse(struct session *session, uint32_t id, enum ipc_error_code cod
 static struct request *create(struct session *session, uint32_t id, const struct ipc_frame *frame,
                               const struct ipc_fetch *fetch, const struct ipc_origin *origin)
 {
+    const struct conf *conf = session->daemon->conf;
     struct request *request = calloc(1, sizeof *request);
-    if (!request || keep(request, frame->body, frame->body_length) < 0) {
+    if (!request || !(request->origin = origins_hold(&session->daemon->origins, origin))
+        || keep(request, frame->body, frame->body_length) < 0) {
+        if (request && request->origin)
+            origins_release(&session->daemon->origins, request->origin);
         free(request);
         return NULL;
     }
     request->daemon = session->daemon;
+    request->queued_ms = uv_now(&session->daemon->loop);
     request->client_id = id;
     request->idempotent = is_idempotent(fetch->method);
     request->follow = fetch->follow;
@@ -221,7 +326,10 @@ static struct request *create(struct session *session, uint32_t id, const struct
     request->client_credit = (int64_t)fetch->window;
     request->streamed = fetch->body_streamed;
     request->rewindable = fetch->rewindable;
-    memcpy(request->origin, origin->key, sizeof request->origin);
+    request->retry_5xx = fetch->retry_5xx;
+    request->max_attempts = (unsigned)(fetch->attempts ? fetch->attempts : conf->retry_attempts);
+    uint64_t total_ms = fetch->total_timeout_ms ? fetch->total_timeout_ms : conf->total_timeout_ms;
+    request->expires_ms = total_ms ? uv_now(&session->daemon->loop) + total_ms : 0;
     session_enter(session, request);
     return request;
 }
@@ -234,6 +342,14 @@ static const char *missing_feature(const struct ipc_texts *wanted, char *ret_tex
     snprintf(ret_text, size, "this daemon lacks the required feature \"%.*s\"", (int)wanted->items[0].length,
              wanted->items[0].data);
     return ret_text;
+}
+
+static bool over_quota(const struct session *session, size_t bytes)
+{
+    const struct conf *conf = session->daemon->conf;
+    const struct principal *principal = session->principal;
+    return (conf->principal_requests && principal->in_flight >= conf->principal_requests)
+        || principal->kept_bytes + bytes > conf->principal_bytes;
 }
 
 void request_accept(struct session *session, uint32_t id, const struct ipc_frame *frame,
@@ -251,7 +367,12 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
     } else if (session_streams(session) >= daemon->conf->streams) {
         refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests open on this connection ([daemon] streams)");
     } else if (daemon->in_flight >= daemon->conf->requests) {
-        refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests in flight ([limits] requests)");
+        refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests open ([limits] requests)");
+    } else if (daemon->queue.length >= daemon->conf->queue_limit) {
+        refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests wait for a worker ([limits] queue)");
+    } else if (over_quota(session, frame->body_length)) {
+        refuse(session, id, IPC_ERROR_QUOTA_EXCEEDED, true,
+               "this user has too many requests open, or too large ones ([limits] principal_requests, principal_bytes)");
     } else if (ipc_origin_parse(fetch->url, &origin, &reason) < 0) {
         refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, reason);
     } else {
@@ -295,10 +416,35 @@ static void assign(struct request *request, const struct request_detail *detail)
     place(request, detail->supervisor);
 }
 
-static void expire(struct request *request, const struct request_detail *detail)
+static void wake_queued(struct request *request, const struct request_detail *detail)
 {
     (void)detail;
-    fail(request, IPC_ERROR_OVERLOADED, true, "no worker could take it in time ([limits] queue_timeout)");
+    unpark(request);
+    request->unparked = true;
+    daemon_enqueue(request->daemon, request, true);
+}
+
+static void wake_waiting(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    queue_again(request);
+}
+
+static void refuse_queued(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    fail(request, IPC_ERROR_ORIGIN_UNAVAILABLE, true, NULL);
+    destroy(request);
+}
+
+static void expire(struct request *request, const struct request_detail *detail)
+{
+    bool own = request->expires_ms && uv_now(&request->daemon->loop) >= request->expires_ms;
+    (void)detail;
+    if (own)
+        fail(request, IPC_ERROR_TIMEOUT_TOTAL, true, NULL);
+    else
+        fail(request, IPC_ERROR_OVERLOADED, true, "no worker could take it in time ([limits] queue_timeout)");
     destroy(request);
 }
 
@@ -345,8 +491,13 @@ static int redirect(struct request *request, const struct ipc_hop *hop, const ch
         || ipc_redirect_apply(&fetch, (unsigned)hop->status, hop->url, &headers, ret_reason) < 0
         || ipc_origin_parse(fetch.url, &origin, ret_reason) < 0)
         return -1;
-    memcpy(request->origin, origin.key, sizeof request->origin);
     *ret_reason = "not enough memory";
+    struct origin *next = origins_hold(&daemon->origins, &origin);
+    if (!next)
+        return -1;
+    leave_origin(request);
+    origins_release(&daemon->origins, request->origin);
+    request->origin = next;
     return keep_redirected(request, &fetch);
 }
 
@@ -358,6 +509,26 @@ static void end_at_hop(struct request *request, enum ipc_error_code code, const 
     destroy(request);
 }
 
+/* To the new origin: here if this worker is the one for it and the origin takes one more at once,
+ * else through the queue. It is no further attempt. */
+static void move_on(struct request *request)
+{
+    struct daemon *daemon = request->daemon;
+    struct supervisor *wanted = crew_choose(&daemon->crew, request);
+    uint64_t until_ms;
+    bool stays = !wanted || wanted == request->supervisor;
+    if (stays && !request->origin->parked
+        && origin_admit(&daemon->origins, request->origin, uv_now(&daemon->loop), &until_ms) == ORIGIN_GO) {
+        enter_origin(request);
+        send_go(request, true);
+        return;
+    }
+    send_go(request, false);
+    leave_worker(request);
+    request->attempts--;
+    queue_again(request);
+}
+
 static void follow_hop(struct request *request, const struct request_detail *detail)
 {
     const struct ipc_hop *hop = &detail->message->hop;
@@ -367,6 +538,7 @@ static void follow_hop(struct request *request, const struct request_detail *det
         return;
     }
     bool had_body = request->streamed && request->body_begun;
+    note_outcome(request, true);
     request->from_public = hop->from_public;
     if (request->redirects >= request->max_redirects) {
         end_at_hop(request, IPC_ERROR_REDIRECT_LIMIT, NULL);
@@ -385,23 +557,113 @@ static void follow_hop(struct request *request, const struct request_detail *det
     if (request->streamed && had_body)
         ask_rewind(request);
     request->sending = false;
-    struct supervisor *wanted = crew_choose(&request->daemon->crew, request);
-    if (!wanted || wanted == request->supervisor) {
-        send_go(request, true);
-        return;
+    move_on(request);
+}
+
+/* ---- trying again ---- */
+
+/* Safe to start over: nothing reached the client, and either doing it twice is harmless or no byte
+ * of it can have left. */
+static bool may_start_over(const struct request *request)
+{
+    bool body_is_there = !request->streamed || !request->body_begun || request->rewindable;
+    return (request->idempotent || !request->sending) && body_is_there;
+}
+
+static bool may_retry(const struct request *request)
+{
+    const struct daemon *daemon = request->daemon;
+    unsigned others = daemon->retrying - request->retrying;
+    return request->attempts < request->max_attempts && may_start_over(request)
+        && retry_within_budget(others, daemon->in_flight, daemon->conf->retry_budget);
+}
+
+/* It has no worker any more: what must come again is asked for. */
+static void start_over(struct request *request)
+{
+    if (request->streamed)
+        request->upload_credit = 0;
+    if (request->streamed && request->body_begun)
+        ask_rewind(request);
+}
+
+/* False when the time it would have to wait is longer than it may. */
+static bool retry_later(struct request *request, uint64_t at_least_ms)
+{
+    const struct daemon *daemon = request->daemon;
+    const struct conf *conf = daemon->conf;
+    uint64_t now_ms = uv_now(&daemon->loop);
+    uint64_t wait_ms = retry_delay_ms(request->attempts, conf->retry_delay_ms, conf->retry_max_delay_ms,
+                                      daemon_random(request->daemon));
+    if (at_least_ms > conf->retry_max_delay_ms)
+        return false;
+    if (wait_ms < at_least_ms)
+        wait_ms = at_least_ms;
+    if (request->expires_ms && now_ms + wait_ms >= request->expires_ms)
+        return false;
+    log_debug("session %u request %u: attempt %u failed, again in %llu ms", request->session->number,
+              request->client_id, request->attempts, (unsigned long long)wait_ms);
+    set_retrying(request, true);
+    request->daemon->retries++;
+    request->state = REQUEST_WAITING;
+    sleep_until(request, now_ms + wait_ms);
+    return true;
+}
+
+/* The worker still holds the id of an attempt that the request itself has left: a shell stays in its
+ * place until the worker's DONE. */
+static bool leave_shell(struct request *request)
+{
+    struct request *shell = calloc(1, sizeof *shell);
+    if (!shell)
+        return false;
+    struct supervisor *supervisor = request->supervisor;
+    shell->daemon = request->daemon;
+    shell->state = REQUEST_ABANDONED;
+    shell->worker_id = request->worker_id;
+    leave_worker(request);
+    supervisor_adopt(supervisor, shell);
+    supervisor_send(supervisor, IPC_CANCEL, shell->worker_id, NULL);
+    return true;
+}
+
+/* A status that asks to come again: the client does not see it if that is possible. */
+static bool retry_answer(struct request *request, const struct ipc_response *response)
+{
+    uint64_t after_ms;
+    if (!retry_status(response, request->retry_5xx, (int64_t)time(NULL), &after_ms) || !may_retry(request)
+        || !request->idempotent || !retry_later(request, after_ms))
+        return false;
+    if (!leave_shell(request)) {
+        sleep_cancel(request);
+        request->state = REQUEST_PLACED;
+        return false;
     }
-    send_go(request, false);
-    supervisor_leave(request->supervisor, request);
-    set_starved(request, false);
-    request->attempts--;   /* it moves on: not another attempt */
-    place(request, wanted);
+    start_over(request);
+    return true;
 }
 
 static void answer(struct request *request, const struct request_detail *detail)
 {
+    note_outcome(request, detail->message->response.status < 500);
+    if (retry_answer(request, &detail->message->response))
+        return;
     request->state = REQUEST_ANSWERED;
     session_send_body(request->session, IPC_RESPONSE, request->client_id, detail->frame->body,
                       detail->frame->body_length);
+}
+
+static bool retry_failure(struct request *request, const struct ipc_failure *failure)
+{
+    struct retry_class class = retry_classify(ipc_error_find(failure->name.data, failure->name.length));
+    if (class.origins_fault)
+        note_outcome(request, false);
+    if (request->state != REQUEST_PLACED || !class.passing || !may_retry(request)
+        || !(request->idempotent || class.nothing_arrived) || !retry_later(request, 0))
+        return false;
+    leave_worker(request);
+    start_over(request);
+    return true;
 }
 
 static void forward_data(struct request *request, const struct request_detail *detail)
@@ -435,6 +697,8 @@ static void finish(struct request *request, const struct request_detail *detail)
         supervisor_breach(request->supervisor, "DONE without a RESPONSE");
         return;
     }
+    if (done.error && retry_failure(request, done.error))
+        return;
     done.attempts = request->attempts;
     done.redirects = request->redirects;
     done.worker = request->supervisor->number;
@@ -446,6 +710,7 @@ static void finish(struct request *request, const struct request_detail *detail)
         request->supervisor->failed++;
     }
     request->supervisor->served++;
+    request->supervisor->served_here++;
     send_done(request, &done);
     destroy(request);
 }
@@ -454,14 +719,6 @@ static void discard(struct request *request, const struct request_detail *detail
 {
     (void)detail;
     destroy(request);
-}
-
-/* Safe to start over: nothing reached the client, and either doing it twice is harmless or no byte
- * of it can have left. */
-static bool may_start_over(const struct request *request)
-{
-    bool body_is_there = !request->streamed || !request->body_begun || request->rewindable;
-    return (request->idempotent || !request->sending) && body_is_there;
 }
 
 /* A poison request runs alone from its second suspicious death on, and harms only itself then. */
@@ -479,12 +736,8 @@ static void lose_placed(struct request *request, const struct request_detail *de
         destroy(request);
         return;
     }
-    supervisor_leave(request->supervisor, request);
-    set_starved(request, false);
-    if (request->streamed)
-        request->upload_credit = 0;
-    if (request->streamed && request->body_begun)
-        ask_rewind(request);
+    leave_worker(request);
+    start_over(request);
     queue_again(request);
 }
 
@@ -587,7 +840,12 @@ static void ignore(struct request *request, const struct request_detail *detail)
 /* THE table of a request's life. NULL: who says that breaks the protocol, or it can't happen. */
 static reaction *const reactions[REQUEST_STATES][REQUEST_EVENTS] = {
     [REQUEST_QUEUED] = {
-        [REQUEST_ASSIGN] = assign, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
+        [REQUEST_ASSIGN] = assign, [REQUEST_WAKE] = wake_queued, [REQUEST_REFUSE] = refuse_queued, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
+        [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_queued,
+        [REQUEST_HANGUP] = discard, [REQUEST_SHUTDOWN] = shut_queued,
+    },
+    [REQUEST_WAITING] = {
+        [REQUEST_WAKE] = wake_waiting, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
         [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_queued,
         [REQUEST_HANGUP] = discard, [REQUEST_SHUTDOWN] = shut_queued,
     },

@@ -14,9 +14,12 @@ struct session;
 struct supervisor;
 struct daemon;
 struct queue_flow;
+struct origin;
+struct sleeper;
 
 enum request_state {
-    REQUEST_QUEUED,      /* no worker has it */
+    REQUEST_QUEUED,      /* no worker has it: they are busy, or the origin's limits hold it back */
+    REQUEST_WAITING,     /* an attempt failed; the next one's time has not come */
     REQUEST_PLACED,      /* a worker has it, no response was delivered */
     REQUEST_ANSWERED,    /* RESPONSE went to the client: it can't start over */
     REQUEST_ABANDONED,   /* the client has its DONE, or is gone; the worker still owes its own */
@@ -25,7 +28,9 @@ enum request_state {
 
 enum request_event {
     REQUEST_ASSIGN,         /* a worker may have room */
-    REQUEST_EXPIRE,         /* waited too long in the queue */
+    REQUEST_WAKE,           /* its time has come: the back-off is over, or the origin takes one more */
+    REQUEST_REFUSE,         /* the origin's breaker is open */
+    REQUEST_EXPIRE,         /* waited too long for a worker, or for its own total timeout */
     REQUEST_SENDING,        /* worker: the first byte of a non-idempotent request leaves */
     REQUEST_HOP,            /* worker: a redirect to follow */
     REQUEST_RESPONSE,       /* worker */
@@ -61,16 +66,20 @@ struct request {
     UT_hash_handle client_handle, worker_handle;
     struct request *prev, *next;                      /* in its connection's line, or among the suspects */
     struct queue_flow *flow;                          /* that line, while it waits there */
+    struct request *parked_prev, *parked_next;        /* at its origin, held back by a limit */
     struct request *starved_prev, *starved_next;  /* in the session, waiting for room */
     enum request_state state;
     bool starved, suspect_queued;
 
     uint8_t *kept;                    /* the FETCH's body as it would be sent again */
     size_t kept_length;
-    char origin[IPC_ORIGIN_BYTES];
-    bool idempotent, sending, from_public, follow;
-    unsigned attempts, redirects, max_redirects, deaths;
-    uint64_t queued_ms;
+    struct origin *origin;
+    bool parked, unparked, counts_at_origin, noted_at_origin;
+    struct sleeper *sleeper;          /* its alarm, while it waits for a time */
+
+    bool idempotent, sending, from_public, follow, retry_5xx, retrying;
+    unsigned attempts, max_attempts, redirects, max_redirects, deaths;
+    uint64_t queued_ms, expires_ms;   /* the latter by its total timeout; 0: never */
 
     int64_t client_credit;            /* response body the client takes */
     int64_t granted;                  /* of that, what the worker may send */
@@ -87,6 +96,9 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
 
 /* Runs the table. The request may be gone afterwards. */
 void request_event(struct request *request, enum request_event event, const struct request_detail *detail);
+
+/* Holds it back at its origin, out of the queue; `until_ms` as origin_admit says. */
+void request_park(struct request *request, bool in_front, uint64_t until_ms);
 
 /* Gives the worker as much credit as client and session have room for. */
 void request_grant(struct request *request);

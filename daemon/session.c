@@ -224,6 +224,7 @@ void session_enter(struct session *session, struct request *request)
     HASH_ADD(client_handle, session->requests, client_id, sizeof request->client_id, request);
     session->streams++;
     session->principal->in_flight++;
+    session->principal->kept_bytes += request->kept_length;
     session->daemon->in_flight++;
 }
 
@@ -233,6 +234,7 @@ void session_leave(struct session *session, struct request *request)
     HASH_DELETE(client_handle, session->requests, request);
     session->streams--;
     session->principal->in_flight--;
+    session->principal->kept_bytes -= request->kept_length;
     request->session = NULL;
     daemon_request_left(session->daemon);
 }

@@ -584,6 +584,7 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
     supervisor->started_ms = supervisor->heard_ms = uv_now(&daemon->loop);
     supervisor->last_id = supervisor->started_id = 0;
     supervisor->log_length = 0;
+    supervisor->served_here = 0;
     supervisor->upload_credit = IPC_CONNECTION_WINDOW;
     ipc_window_init(&supervisor->window, IPC_CONNECTION_WINDOW);
     IPC_INIT(BEAT, &supervisor->beat);
@@ -669,8 +670,13 @@ bool supervisor_has_room(const struct supervisor *supervisor)
 
 void supervisor_enter(struct supervisor *supervisor, struct request *request)
 {
-    request->supervisor = supervisor;
     request->worker_id = ++supervisor->last_id;
+    supervisor_adopt(supervisor, request);
+}
+
+void supervisor_adopt(struct supervisor *supervisor, struct request *request)
+{
+    request->supervisor = supervisor;
     HASH_ADD(worker_handle, supervisor->requests, worker_id, sizeof request->worker_id, request);
     if (supervisor->seat != CREW_NO_SEAT)
         pool_add(&supervisor->daemon->crew.pool, supervisor->seat);

@@ -75,7 +75,7 @@ struct supervisor {
     uint32_t pid;
     uint64_t started_ms, heard_ms, drain_until_ms;   /* the loop's clock */
     uint64_t backoff_ms;
-    uint64_t served, failed, restarts;
+    uint64_t served, served_here, failed, restarts;   /* served_here: by the current process */
     struct ipc_beat beat;
 };
 
@@ -98,6 +98,9 @@ bool supervisor_has_room(const struct supervisor *supervisor);
 /* Enters a request, under an id that is new to this worker. */
 void supervisor_enter(struct supervisor *supervisor, struct request *request);
 void supervisor_leave(struct supervisor *supervisor, struct request *request);
+
+/* Enters a request under the id it has: one of this worker's that another has just left. */
+void supervisor_adopt(struct supervisor *supervisor, struct request *request);
 
 /* To the worker. A worker that can't take it is lost. */
 void supervisor_send(struct supervisor *supervisor, unsigned number, uint32_t id, const void *message);

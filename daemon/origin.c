@@ -1,0 +1,153 @@
+/* One origin's limits and breaker. */
+#include "origin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *origin_breaker_name(enum origin_breaker breaker)
+{
+    static const char *const names[] = { "closed", "open", "half-open" };
+    return names[breaker];
+}
+
+/* ---- the table ---- */
+
+void origins_configure(struct origins *origins, const struct conf *conf)
+{
+    origins->conf = conf;
+    origins->generation++;
+}
+
+static const struct conf_origin *rules_of(struct origins *origins, struct origin *origin)
+{
+    if (origin->rules_of != origins->generation) {
+        origin->rules = conf_origin(origins->conf, origin->key, origin->host);
+        origin->rules_of = origins->generation;
+    }
+    return origin->rules;
+}
+
+struct origin *origins_hold(struct origins *origins, const struct ipc_origin *parsed)
+{
+    struct origin *origin;
+    size_t length = strlen(parsed->key);
+    HASH_FIND(handle, origins->by_key, parsed->key, length, origin);
+    if (!origin) {
+        origin = calloc(1, sizeof *origin);
+        if (!origin)
+            return NULL;
+        memcpy(origin->key, parsed->key, length + 1);
+        memcpy(origin->host, parsed->host.data, parsed->host.length);
+        HASH_ADD_KEYPTR(handle, origins->by_key, origin->key, length, origin);
+    }
+    origin->references++;
+    return origin;
+}
+
+void origins_release(struct origins *origins, struct origin *origin)
+{
+    (void)origins;
+    origin->references--;
+}
+
+void origins_expire(struct origins *origins, uint64_t before_ms)
+{
+    struct origin *origin, *next;
+    HASH_ITER(handle, origins->by_key, origin, next) {
+        if (before_ms != UINT64_MAX && (origin->references > 0 || origin->used_ms > before_ms))
+            continue;
+        HASH_DELETE(handle, origins->by_key, origin);
+        free(origin);
+    }
+}
+
+/* ---- limits ---- */
+
+static uint64_t spacing_ms(const struct conf_origin *rules)
+{
+    uint64_t by_rate_ms = rules->rate ? 1000 / rules->rate : 0;
+    return rules->crawl_delay_ms > by_rate_ms ? rules->crawl_delay_ms : by_rate_ms;
+}
+
+/* The generic cell rate algorithm: next_ms runs ahead of the clock by what was sent too early, at
+ * most by the burst. Rates above 1000 a second are spaced by less than our clock can tell. */
+static bool charge_rate(const struct conf_origin *rules, struct origin *origin, uint64_t now_ms,
+                        uint64_t *ret_until_ms)
+{
+    uint64_t step_ms = spacing_ms(rules), ahead_ms = step_ms * (rules->burst - 1);
+    if (step_ms == 0)
+        return true;
+    if (origin->next_ms > now_ms + ahead_ms) {
+        *ret_until_ms = origin->next_ms - ahead_ms;
+        return false;
+    }
+    origin->next_ms = (origin->next_ms > now_ms ? origin->next_ms : now_ms) + step_ms;
+    return true;
+}
+
+/* ---- the breaker: closed -> open -> half open -> closed or open ---- */
+
+static bool breaker_refuses(struct origin *origin, uint64_t now_ms)
+{
+    if (origin->breaker == ORIGIN_OPEN && now_ms >= origin->open_until_ms)
+        origin->breaker = ORIGIN_HALF_OPEN;
+    if (origin->breaker == ORIGIN_HALF_OPEN && !origin->probing)
+        return false;
+    return origin->breaker != ORIGIN_CLOSED;
+}
+
+bool origin_note(struct origins *origins, struct origin *origin, bool success, uint64_t now_ms)
+{
+    const struct conf_origin *rules = rules_of(origins, origin);
+    enum origin_breaker before = origin->breaker;
+    origin->requests++;
+    origin->used_ms = now_ms;
+    origin->probing = false;
+    if (success) {
+        origin->failures = 0;
+        origin->breaker = ORIGIN_CLOSED;
+        return before != ORIGIN_CLOSED;
+    }
+    origin->failed++;
+    origin->failures++;
+    bool trips = rules->breaker_failures > 0 && origin->failures >= rules->breaker_failures;
+    if (before == ORIGIN_HALF_OPEN || (before == ORIGIN_CLOSED && trips)) {
+        origin->breaker = ORIGIN_OPEN;
+        origin->open_until_ms = now_ms + rules->breaker_open_ms;
+        return true;
+    }
+    return false;
+}
+
+void origin_note_nothing(struct origin *origin)
+{
+    origin->probing = false;
+}
+
+/* ---- admission ---- */
+
+enum origin_verdict origin_admit(struct origins *origins, struct origin *origin, uint64_t now_ms,
+                                 uint64_t *ret_until_ms)
+{
+    const struct conf_origin *rules = rules_of(origins, origin);
+    *ret_until_ms = UINT64_MAX;
+    origin->used_ms = now_ms;
+    if (breaker_refuses(origin, now_ms))
+        return ORIGIN_REFUSE;
+    if (rules->connections > 0 && origin->active >= rules->connections)
+        return ORIGIN_WAIT;
+    if (!charge_rate(rules, origin, now_ms, ret_until_ms))
+        return ORIGIN_WAIT;
+    origin->probing = origin->breaker == ORIGIN_HALF_OPEN;
+    return ORIGIN_GO;
+}
+
+void origin_enter(struct origin *origin)
+{
+    origin->active++;
+}
+
+void origin_leave(struct origin *origin)
+{
+    origin->active--;
+}
