@@ -82,15 +82,20 @@ class Daemon:
 
     def start(self, ready=True):
         self.spawn()
-        proc.until(self.answers, 30, 'the start of fetchd')
-        if ready:
-            self.wait_ready()
+        try:
+            proc.until(self.answers, 30, 'the start of fetchd')
+            if ready:
+                self.wait_ready()
+        except Exception as problem:
+            evidence = self.evidence()
+            self.kill()
+            raise AssertionError('%s\n%s' % (problem, '\n'.join(evidence))) from None
         return self
 
     def answers(self):
         """True when somebody accepts on the socket."""
         if self.process.poll() is not None:
-            raise RuntimeError('fetchd exited with %d: %s' % (self.process.returncode, self.log()[-2000:]))
+            raise RuntimeError('fetchd exited with %d' % self.process.returncode)
         try:
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(5)
@@ -152,10 +157,20 @@ class Daemon:
                 if proc.exists(pid) and 'fetchd-worker' in name_of(pid):
                     os.kill(pid, signal.SIGKILL)
 
-    __enter__ = start
+    def crash(self):
+        """SIGKILL to the daemon alone, as the kernel would. Its workers are left to themselves."""
+        self.known.update(proc.children(self.pid))
+        tap.forget(self.evidence)
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def __enter__(self):
+        return self if self.process else self.start()
 
     def __exit__(self, kind, *_):
         if kind:
+            tap.last_words(self.evidence)
             self.kill()                             # the test has failed already; no second reason
         else:
             self.stop()

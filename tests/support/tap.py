@@ -28,6 +28,14 @@ def forget(call):
         witnesses.remove(call)
 
 
+said = []               # by fixtures that ended with the test that failed
+
+
+def last_words(call):
+    """Keeps what a witness has to say now, for the failure that is about to be reported."""
+    said.extend(call())
+
+
 def clean(text):
     """One line of TAP: no control bytes, no '#', which would begin a directive."""
     text = ''.join(c if c.isprintable() else '?' for c in str(text))
@@ -62,7 +70,9 @@ class Result(unittest.TestResult):
             self.say('# ' + clean(line))
 
     def evidence(self, error):
-        lines = ''.join(traceback.format_exception(*error)).splitlines()
+        lines = [line for line in ''.join(traceback.format_exception(*error)).splitlines()
+                 if '/usr/lib/python3' not in line and not re.fullmatch(r'[\s^~]*', line)]
+        lines += said
         for call in list(witnesses):
             try:
                 lines += list(call())
@@ -72,6 +82,7 @@ class Result(unittest.TestResult):
 
     def startTest(self, test):
         super().startTest(test)
+        said.clear()
         self.began = time.monotonic()
 
     def addSuccess(self, test):
