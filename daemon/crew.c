@@ -158,6 +158,21 @@ void crew_check(struct crew *crew)
             recycle(crew, crew->seats[i]);
 }
 
+void crew_judge(struct crew *crew)
+{
+    const struct health **all = calloc(crew->size, sizeof *all);
+    if (!all)
+        return;
+    for (unsigned i = 0; i < crew->size; i++)
+        all[i] = &crew->seats[i]->health;
+    for (unsigned i = 0; i < crew->size; i++)
+        if (crew->seats[i]->state == SUPERVISOR_READY && health_stands_out(all, crew->size, i))
+            crew_renew(crew, crew->seats[i], CREW_RECYCLED, "its TLS handshakes fail more than its siblings'");
+    for (unsigned i = 0; i < crew->size; i++)
+        health_fade(&crew->seats[i]->health);
+    free(all);
+}
+
 /* Its requests no longer weigh on the seat. */
 static void unseat(struct crew *crew, struct supervisor *supervisor)
 {

@@ -50,6 +50,9 @@ void crew_roll(struct crew *crew);
 /* Renews workers that have become too old, too large or leaky; once a second. */
 void crew_check(struct crew *crew);
 
+/* Renews a worker whose TLS failures stand out from its siblings', and lets the recent past fade. */
+void crew_judge(struct crew *crew);
+
 /* Drains all, for good; crew_is_down tells when. A second call with `now` kills what is left. */
 void crew_retire(struct crew *crew, bool now);
 bool crew_is_down(const struct crew *crew);

@@ -22,6 +22,7 @@
 #define TICK_MS 1000
 #define ORIGIN_MEMORY_MS ((uint64_t)10 * 60 * 1000)   /* how long an idle origin is remembered */
 #define OVERSLEPT_MS 1000
+#define HEALTH_TICKS 10
 #define LINGER_MS 2000                   /* past the drain deadline, for the last bytes */
 #define LINGER_STEP_MS 20
 #define RESERVED_DESCRIPTORS 64          /* of a worker, for all that is not a connection */
@@ -212,6 +213,8 @@ static void on_uv_tick(uv_timer_t *timer)
     if (now_ms > ORIGIN_MEMORY_MS)
         origins_expire(&daemon->origins, now_ms - ORIGIN_MEMORY_MS);
     crew_check(&daemon->crew);
+    if (++daemon->ticks % HEALTH_TICKS == 0)
+        crew_judge(&daemon->crew);
 }
 
 /* ---- sessions ---- */
@@ -327,7 +330,7 @@ static void say_goaway(struct daemon *daemon)
     }
 }
 
-static void drain(struct daemon *daemon)
+static void start_drain(struct daemon *daemon)
 {
     daemon->state = DAEMON_DRAINING;
     daemon->linger_until_ms = uv_now(&daemon->loop) + daemon->conf->drain_timeout_ms + LINGER_MS;
@@ -342,17 +345,20 @@ static void drain(struct daemon *daemon)
         uv_timer_start(&daemon->drain_timer, on_uv_drain_deadline, daemon->conf->drain_timeout_ms, 0);
 }
 
-/* The first asks, the second insists. */
-static void on_uv_terminate(uv_signal_t *handle, int signal)
+void daemon_drain(struct daemon *daemon)
 {
-    struct daemon *daemon = handle->data;
-    (void)signal;
     if (daemon->state == DAEMON_RUNNING)
-        drain(daemon);
+        start_drain(daemon);
     else if (daemon->state == DAEMON_DRAINING)
         shut_requests(daemon);
     else
         crew_retire(&daemon->crew, true);
+}
+
+static void on_uv_terminate(uv_signal_t *handle, int signal)
+{
+    (void)signal;
+    daemon_drain(handle->data);
 }
 
 /* ---- reload ---- */
@@ -368,24 +374,21 @@ static void on_difference(const char *section, const char *key, void *context)
     log_warning("daemon: [%s] %s needs a restart, keeping its old value", section, key);
 }
 
-static int read_ca(struct daemon *daemon, const struct conf *conf)
+/* Replaces the authorities that workers are sent; on failure the old ones stay. */
+static int read_ca(struct daemon *daemon, const struct conf *conf, char ret_error[CONF_ERROR_BYTES])
 {
-    uint8_t *pem = NULL;
-    size_t length = 0;
-    if (*conf->ca_file) {
-        FILE *file = fopen(conf->ca_file, "r");
-        pem = file ? malloc(CA_LIMIT_BYTES + 1) : NULL;
-        length = pem ? fread(pem, 1, CA_LIMIT_BYTES + 1, file) : 0;
-        if (!file)
-            log_error("daemon: [tls] ca_file = %s: %s", conf->ca_file, strerror(errno));
-        else
-            fclose(file);
-        if (!pem || length > CA_LIMIT_BYTES) {
-            if (pem)
-                log_error("daemon: [tls] ca_file = %s: is above %d bytes", conf->ca_file, CA_LIMIT_BYTES);
-            free(pem);
-            return -1;
-        }
+    FILE *file = *conf->ca_file ? fopen(conf->ca_file, "r") : NULL;
+    uint8_t *pem = file ? malloc(CA_LIMIT_BYTES + 1) : NULL;
+    size_t length = pem ? fread(pem, 1, CA_LIMIT_BYTES + 1, file) : 0;
+    const char *wrong = *conf->ca_file && !file ? strerror(errno)
+                      : file && !pem ? "not enough memory"
+                      : length > CA_LIMIT_BYTES ? "is larger than 768 KiB" : NULL;
+    if (file)
+        fclose(file);
+    if (wrong) {
+        snprintf(ret_error, CONF_ERROR_BYTES, "[tls] ca_file = %.300s: %s", conf->ca_file, wrong);
+        free(pem);
+        return -1;
     }
     free(daemon->ca_pem);
     daemon->ca_pem = pem;
@@ -393,32 +396,53 @@ static int read_ca(struct daemon *daemon, const struct conf *conf)
     return 0;
 }
 
-static void on_uv_hangup(uv_signal_t *handle, int signal)
+/* What stands on the command line holds against the file, at a reload too. */
+static int read_conf(const struct daemon *daemon, struct conf *conf, char ret_error[CONF_ERROR_BYTES])
 {
-    struct daemon *daemon = handle->data;
-    char error[CONF_ERROR_BYTES];
-    (void)signal;
-    if (!daemon->conf_file) {
-        log_notice("daemon: nothing to reload, it was started without --config");
-        return;
-    }
-    service_reloading();
+    const struct daemon_arguments *arguments = &daemon->arguments;
+    if (arguments->conf_file && conf_read(conf, arguments->conf_file, ret_error) < 0)
+        return -1;
+    if (arguments->listen && conf_set(conf, "daemon", "listen", arguments->listen, ret_error) < 0)
+        return -1;
+    return arguments->workers ? conf_set(conf, "workers", "count", arguments->workers, ret_error) : 0;
+}
+
+static void apply_conf(struct daemon *daemon, struct conf *wanted)
+{
+    struct conf *old = daemon->conf;
+    conf_compare(old, wanted, on_difference, NULL);
+    daemon->conf = wanted;
+    origins_configure(&daemon->origins, wanted);
+    configure_log(wanted);
+    conf_destroy(old);
+    crew_roll(&daemon->crew);
+}
+
+int daemon_reload(struct daemon *daemon, char ret_error[CONF_ERROR_BYTES])
+{
     struct conf *wanted = conf_create();
-    if (!wanted || conf_read(wanted, daemon->conf_file, error) < 0) {
-        log_error("daemon: reload refused, keeping the old settings: %s", wanted ? error : "no memory");
+    service_reloading();
+    int result = -1;
+    if (!wanted)
+        snprintf(ret_error, CONF_ERROR_BYTES, "not enough memory");
+    else if (read_conf(daemon, wanted, ret_error) == 0)
+        result = read_ca(daemon, wanted, ret_error);
+    if (result < 0) {
+        log_error("daemon: reload refused, keeping the old settings: %s", ret_error);
         conf_destroy(wanted);
     } else {
-        conf_compare(daemon->conf, wanted, on_difference, NULL);
-        read_ca(daemon, wanted);
-        struct conf *old = daemon->conf;
-        daemon->conf = wanted;
-        origins_configure(&daemon->origins, wanted);
-        conf_destroy(old);
-        configure_log(wanted);
-        crew_roll(&daemon->crew);
-        log_notice("daemon: reloaded %s", daemon->conf_file);
+        apply_conf(daemon, wanted);
+        log_notice("daemon: reloaded, renewing the workers one by one");
     }
     service_ready("running");
+    return result;
+}
+
+static void on_uv_hangup(uv_signal_t *handle, int signal)
+{
+    char error[CONF_ERROR_BYTES];
+    (void)signal;
+    daemon_reload(handle->data, error);
 }
 
 /* ---- start ---- */
@@ -536,6 +560,7 @@ static void finish(struct daemon *daemon)
     listener_finish(&daemon->listener);
     crew_finish(&daemon->crew);
     principals_finish(&daemon->principals);
+    proxies_finish(&daemon->proxies);
     origins_expire(&daemon->origins, UINT64_MAX);
     ipc_decoder_finish(&daemon->decoder);
     ipc_decoder_finish(&daemon->kept_decoder);
@@ -547,14 +572,21 @@ static void finish(struct daemon *daemon)
 /* What needs no handle in the loop yet, so that a failure only has to return. */
 static int prepare(struct daemon *daemon)
 {
+    char error[CONF_ERROR_BYTES];
     raise_descriptor_limit();
     name_instance(daemon);
     if (ipc_decoder_init(&daemon->decoder) < 0 || ipc_decoder_init(&daemon->kept_decoder) < 0)
         return -1;
-    return find_worker(daemon) < 0 || read_ca(daemon, daemon->conf) < 0 ? -1 : 0;
+    if (find_worker(daemon) < 0)
+        return -1;
+    if (read_ca(daemon, daemon->conf, error) < 0) {
+        log_error("daemon: %s", error);
+        return -1;
+    }
+    return 0;
 }
 
-int daemon_run(struct conf *conf, const char *conf_file)
+int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
 {
     struct daemon *daemon = calloc(1, sizeof *daemon);
     if (!daemon)
@@ -563,7 +595,7 @@ int daemon_run(struct conf *conf, const char *conf_file)
     uv_disable_stdio_inheritance();
     signal(SIGPIPE, SIG_IGN);
     daemon->conf = conf;
-    daemon->conf_file = conf_file;
+    daemon->arguments = *arguments;
     daemon->listener.fd = daemon->listener.lock_fd = -1;
     origins_configure(&daemon->origins, conf);
     configure_log(conf);

@@ -6,10 +6,12 @@
 #include "listener.h"
 #include "origin.h"
 #include "principal.h"
+#include "proxy.h"
 #include "queue.h"
 
 #include "conf/conf.h"
 #include "ipc/channel.h"
+#include "ipc/error.h"
 #include "ipc/unpack.h"
 
 #include <stdbool.h>
@@ -27,12 +29,15 @@ enum daemon_state {
     DAEMON_STOPPING,   /* everything is answered; workers and sessions close */
 };
 
+/* The command line: what it sets holds against the file. NULL for what it does not. */
+struct daemon_arguments { const char *conf_file, *listen, *workers; };
+
 struct daemon {
     uv_loop_t loop;
     struct ipc_hub hub;
     enum daemon_state state;
     struct conf *conf;
-    const char *conf_file;              /* NULL without one */
+    struct daemon_arguments arguments;
     char worker_program[4096];
     char instance[33];
     uint64_t started_ms;
@@ -43,6 +48,7 @@ struct daemon {
     uv_timer_t drain_timer;
     uint64_t tick_due_ms, linger_until_ms;
     bool overslept;
+    uint64_t ticks;
 
     struct crew crew;
     uint8_t *ca_pem;
@@ -57,7 +63,9 @@ struct daemon {
     unsigned in_flight;                 /* requests whose client has no DONE yet */
     unsigned retrying;                  /* requests at, or waiting for, another attempt */
     uint64_t accepted, succeeded, failed, retries;
+    uint64_t errors[IPC_ERROR_COUNT];   /* by name */
     struct origins origins;
+    struct proxies proxies;
     uint32_t random;                    /* the state of daemon_random */
 
     struct ipc_decoder decoder;         /* for what is being read */
@@ -66,9 +74,14 @@ struct daemon {
     char log_scratch[16384];
 };
 
-/* Runs until stopped; returns the exit code. Takes over `conf`, and reads `conf_file` (NULL for none)
- * again at a reload. */
-int daemon_run(struct conf *conf, const char *conf_file);
+/* Runs until stopped; returns the exit code. Takes over `conf`, which holds the arguments already. */
+int daemon_run(struct conf *conf, const struct daemon_arguments *arguments);
+
+/* Reads the configuration again and applies it, or refuses it whole: -1 with a sentence. */
+int daemon_reload(struct daemon *daemon, char ret_error[CONF_ERROR_BYTES]);
+
+/* Takes nothing new, answers what it has, stops. A second call makes haste. */
+void daemon_drain(struct daemon *daemon);
 
 /* ---- what the parts tell it ---- */
 

@@ -28,7 +28,7 @@ static const struct option options[] = {
 };
 
 struct arguments {
-    const char *config, *listen, *workers;
+    struct daemon_arguments daemon;
     bool check, print;
 };
 
@@ -43,12 +43,12 @@ static void set_or_exit(struct conf *conf, const char *section, const char *key,
 
 static struct arguments read_arguments(int argc, char **argv)
 {
-    struct arguments arguments = { NULL, NULL, NULL, false, false };
+    struct arguments arguments = { { NULL, NULL, NULL }, false, false };
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
-        case 'c': arguments.config = optarg; break;
-        case 'l': arguments.listen = optarg; break;
-        case 'w': arguments.workers = optarg; break;
+        case 'c': arguments.daemon.conf_file = optarg; break;
+        case 'l': arguments.daemon.listen = optarg; break;
+        case 'w': arguments.daemon.workers = optarg; break;
         case 'k': arguments.check = true; break;
         case 'p': arguments.print = true; break;
         case 'v': printf("fetchd %s\n", FETCHD_VERSION); exit(EXIT_SUCCESS);
@@ -72,13 +72,13 @@ int main(int argc, char **argv)
         fputs("fetchd: not enough memory\n", stderr);
         return EXIT_FAILURE;
     }
-    if (arguments.config && conf_read(conf, arguments.config, error) < 0) {
+    if (arguments.daemon.conf_file && conf_read(conf, arguments.daemon.conf_file, error) < 0) {
         fprintf(stderr, "fetchd: %s\n", error);
         conf_destroy(conf);
         return EXIT_USAGE;
     }
-    set_or_exit(conf, "daemon", "listen", arguments.listen);
-    set_or_exit(conf, "workers", "count", arguments.workers);
+    set_or_exit(conf, "daemon", "listen", arguments.daemon.listen);
+    set_or_exit(conf, "workers", "count", arguments.daemon.workers);
     if (arguments.print)
         conf_print(conf, stdout);
     if (arguments.check && !arguments.print)
@@ -87,5 +87,5 @@ int main(int argc, char **argv)
         conf_destroy(conf);
         return EXIT_SUCCESS;
     }
-    return daemon_run(conf, arguments.config);
+    return daemon_run(conf, &arguments.daemon);
 }

@@ -1,6 +1,7 @@
 /* What a client may say, and when. */
 #include "methods.h"
 
+#include "control.h"
 #include "daemon.h"
 #include "log.h"
 #include "request.h"
@@ -144,6 +145,27 @@ static void on_status(struct session *session, const struct ipc_frame *frame, co
         status_send(session, frame->id);
 }
 
+static void on_metrics(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    (void)message;
+    if (take_new_id(session, frame->id))
+        control_metrics(session, frame->id);
+}
+
+static void on_reload(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    (void)message;
+    if (take_new_id(session, frame->id))
+        control_reload(session, frame->id);
+}
+
+static void on_drain(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    (void)message;
+    if (take_new_id(session, frame->id))
+        control_drain(session, frame->id);
+}
+
 /* THE table of what a client may say. */
 enum place { CONNECTION, STREAM, EITHER };
 
@@ -161,6 +183,9 @@ static const struct method {
     { IPC_CANCEL, STREAM, on_cancel },
     { IPC_REWIND, STREAM, on_rewind },
     { IPC_STATUS, STREAM, on_status },
+    { IPC_METRICS, STREAM, on_metrics },
+    { IPC_RELOAD, STREAM, on_reload },
+    { IPC_DRAIN, STREAM, on_drain },
 };
 
 static const struct method *find_method(unsigned number)

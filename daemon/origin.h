@@ -3,6 +3,8 @@
 #ifndef DAEMON_ORIGIN_H
 #define DAEMON_ORIGIN_H
 
+#include "health.h"
+
 #include "conf/conf.h"
 #include "ipc/origin.h"
 
@@ -28,7 +30,8 @@ struct origin {
     uint64_t open_until_ms;
     bool probing;                         /* half open, and one is trying */
     struct request *parked;               /* waiting for one of the limits, in order */
-    uint64_t used_ms, requests, failed, tls_failures;
+    uint64_t used_ms, requests, failed;
+    struct health health;
 };
 
 struct origins {

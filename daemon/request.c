@@ -155,13 +155,19 @@ struct request *request_of_worker(struct supervisor *supervisor, uint32_t worker
 
 /* ---- the one DONE ---- */
 
+static void count_done(struct daemon *daemon, const struct ipc_done *done)
+{
+    if (done->error) {
+        daemon->failed++;
+        daemon->errors[ipc_error_find(done->error->name.data, done->error->name.length)]++;
+    } else {
+        daemon->succeeded++;
+    }
+}
+
 static void send_done(struct request *request, const struct ipc_done *done)
 {
-    struct daemon *daemon = request->daemon;
-    if (done->error)
-        daemon->failed++;
-    else
-        daemon->succeeded++;
+    count_done(request->daemon, done);
     log_debug("session %u request %u: %s", request->session->number, request->client_id,
               done->error ? "failed" : "done");
     session_send(request->session, IPC_DONE, request->client_id, done);
@@ -301,7 +307,7 @@ static void refuse(struct session *session, uint32_t id, enum ipc_error_code cod
     failure.retryable = retryable;
     failure.phase = IPC_TEXT("queue");
     done.error = &failure;
-    session->daemon->failed++;
+    count_done(session->daemon, &done);
     session_send(session, IPC_DONE, id, &done);
 }
 
@@ -327,6 +333,7 @@ static struct request *create(struct session *session, uint32_t id, const struct
     request->streamed = fetch->body_streamed;
     request->rewindable = fetch->rewindable;
     request->retry_5xx = fetch->retry_5xx;
+    request->proxy = proxies_find(&session->daemon->proxies, fetch->proxy);
     request->max_attempts = (unsigned)(fetch->attempts ? fetch->attempts : conf->retry_attempts);
     uint64_t total_ms = fetch->total_timeout_ms ? fetch->total_timeout_ms : conf->total_timeout_ms;
     request->expires_ms = total_ms ? uv_now(&session->daemon->loop) + total_ms : 0;
@@ -653,6 +660,26 @@ static void answer(struct request *request, const struct request_detail *detail)
                       detail->frame->body_length);
 }
 
+/* Who shook hands how, for workers, origins and proxies. A failure blames the worker only where the
+ * origin's other handshakes succeed. */
+static void note_handshake(struct request *request, const struct ipc_done *done)
+{
+    struct health *healths[] = { &request->supervisor->health, &request->origin->health,
+                                 request->proxy ? &request->proxy->health : NULL };
+    enum health_reason reason = HEALTH_REASONS;
+    if (done->error)
+        reason = health_reason_of(ipc_error_find(done->error->name.data, done->error->name.length));
+    bool failed = reason != HEALTH_REASONS, blames = request->origin->health.handshakes > 0;
+    if (!failed && (done->reused || done->tls_us == 0))
+        return;
+    for (size_t i = 0; i < sizeof healths / sizeof healths[0]; i++) {
+        if (healths[i] && failed)
+            health_note_failure(healths[i], reason, blames);
+        else if (healths[i])
+            health_note_success(healths[i]);
+    }
+}
+
 static bool retry_failure(struct request *request, const struct ipc_failure *failure)
 {
     struct retry_class class = retry_classify(ipc_error_find(failure->name.data, failure->name.length));
@@ -697,6 +724,7 @@ static void finish(struct request *request, const struct request_detail *detail)
         supervisor_breach(request->supervisor, "DONE without a RESPONSE");
         return;
     }
+    note_handshake(request, &done);
     if (done.error && retry_failure(request, done.error))
         return;
     done.attempts = request->attempts;

@@ -15,6 +15,7 @@ struct supervisor;
 struct daemon;
 struct queue_flow;
 struct origin;
+struct proxy;
 struct sleeper;
 
 enum request_state {
@@ -73,6 +74,7 @@ struct request {
 
     uint8_t *kept;                    /* the FETCH's body as it would be sent again */
     size_t kept_length;
+    struct proxy *proxy;              /* NULL without one */
     struct origin *origin;
     bool parked, unparked, counts_at_origin, noted_at_origin;
     struct sleeper *sleeper;          /* its alarm, while it waits for a time */

@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define STATUS_WORKERS 1024   /* as in messages.def */
+#define STATUS_WORKERS 1024   /* both as in messages.def */
+#define STATUS_ORIGINS 256
 
 struct filling { struct ipc_worker_status *workers; size_t count, capacity; };
 
@@ -30,9 +31,41 @@ static void fill_worker(struct supervisor *supervisor, void *context)
         .rss_bytes = supervisor->beat.rss_bytes,
         .open_fds = supervisor->beat.open_fds,
         .connections = supervisor->beat.connections,
-        .tls_handshakes = supervisor->beat.tls_handshakes,
-        .tls_failures = supervisor->beat.tls_failures,
+        .tls_handshakes = supervisor->health.handshakes,
+        .tls_failures = health_failures(&supervisor->health),
+        .close_wait = supervisor->beat.close_wait,
     };
+}
+
+/* The most used come first. */
+static int compare_origins(const void *left, const void *right)
+{
+    const struct ipc_origin_status *a = left, *b = right;
+    if (a->open != b->open)
+        return a->open > b->open ? -1 : 1;
+    return (a->attempts < b->attempts) - (a->attempts > b->attempts);
+}
+
+static size_t fill_origins(const struct daemon *daemon, struct ipc_origin_status **ret_origins)
+{
+    size_t count = 0, all = HASH_CNT(handle, daemon->origins.by_key);
+    struct ipc_origin_status *origins = calloc(all ? all : 1, sizeof *origins);
+    *ret_origins = origins;
+    if (!origins)
+        return 0;
+    for (const struct origin *origin = daemon->origins.by_key; origin && count < all; origin = origin->handle.next)
+        origins[count++] = (struct ipc_origin_status){
+            .origin = ipc_text(origin->key),
+            .open = origin->references,
+            .active = origin->active,
+            .attempts = origin->requests,
+            .failed = origin->failed,
+            .breaker = ipc_text(origin_breaker_name(origin->breaker)),
+            .tls_handshakes = origin->health.handshakes,
+            .tls_failures = health_failures(&origin->health),
+        };
+    qsort(origins, count, sizeof *origins, compare_origins);
+    return count < STATUS_ORIGINS ? count : STATUS_ORIGINS;
 }
 
 void status_send(struct session *session, uint32_t id)
@@ -60,8 +93,14 @@ void status_send(struct session *session, uint32_t id)
     reply.succeeded = daemon->succeeded;
     reply.failed = daemon->failed;
     reply.rss_bytes = rss_bytes;
+    reply.queued = daemon->queue.length;
+    reply.retries = daemon->retries;
+    struct ipc_origin_status *origins;
+    reply.origins.count = fill_origins(daemon, &origins);
+    reply.origins.items = origins;
     reply.workers.items = filling.workers;
     reply.workers.count = filling.count;
     session_send(session, IPC_STATUS_REPLY, id, &reply);
+    free(origins);
     free(filling.workers);
 }

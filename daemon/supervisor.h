@@ -5,6 +5,7 @@
 #define DAEMON_SUPERVISOR_H
 
 #include "crew.h"
+#include "health.h"
 
 #include "ipc/channel.h"
 #include "ipc/credit.h"
@@ -77,6 +78,7 @@ struct supervisor {
     uint64_t backoff_ms;
     uint64_t served, served_here, failed, restarts;   /* served_here: by the current process */
     struct ipc_beat beat;
+    struct health health;
 };
 
 /* A supervisor without a process; SUPERVISOR_SPAWN starts one. NULL without memory. */

@@ -10,26 +10,25 @@ static uint32_t read_u32(const uint8_t *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* One msgpack unsigned integer of any width up to 32 bits; its size, or 0. */
+/* One msgpack integer of any width, as long as it is not negative and fits 32 bits: programs with
+ * 64-bit integers write them as such. Its size, or 0. */
 static size_t read_uint(const uint8_t *at, size_t left, uint32_t *ret_value)
 {
     if (left >= 1 && at[0] < 0x80) {
         *ret_value = at[0];
         return 1;
     }
-    if (left >= 2 && at[0] == 0xcc) {
-        *ret_value = at[1];
-        return 2;
-    }
-    if (left >= 3 && at[0] == 0xcd) {
-        *ret_value = (uint32_t)at[1] << 8 | at[2];
-        return 3;
-    }
-    if (left >= 5 && at[0] == 0xce) {
-        *ret_value = read_u32(at + 1);
-        return 5;
-    }
-    return 0;
+    if (left < 1 || at[0] < 0xcc || at[0] > 0xd3)
+        return 0;
+    size_t width = (size_t)1 << (at[0] & 3);
+    bool negative = at[0] >= 0xd0 && left > 1 && at[1] >= 0x80;
+    uint64_t value = 0;
+    if (left <= width || negative)
+        return 0;
+    for (size_t i = 1; i <= width; i++)
+        value = value << 8 | at[i];
+    *ret_value = (uint32_t)value;
+    return value <= UINT32_MAX ? 1 + width : 0;
 }
 
 static bool read_header(const uint8_t *at, size_t left, struct ipc_frame *frame)

@@ -1,0 +1,59 @@
+/* What an operator asks of the daemon. */
+#include "control.h"
+
+#include "daemon.h"
+#include "metrics.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define METRICS_BYTES 1000000   /* as in messages.def */
+
+void control_metrics(struct session *session, uint32_t id)
+{
+    struct ipc_buffer text;
+    ipc_buffer_init(&text, METRICS_BYTES);
+    if (metrics_write(session->daemon, &text) < 0) {
+        session_fail(session, IPC_ERROR_OUT_OF_MEMORY, "the metrics do not fit one frame");
+    } else {
+        struct ipc_metrics_reply reply = { .text = { ipc_buffer_data(&text), ipc_buffer_length(&text) } };
+        session_send(session, IPC_METRICS_REPLY, id, &reply);
+    }
+    ipc_buffer_finish(&text);
+}
+
+static bool may_control(const struct session *session)
+{
+    return session->peer.user == 0 || session->peer.user == (uint64_t)geteuid();
+}
+
+static void reply(struct session *session, uint32_t id, enum ipc_error_code code, const char *message)
+{
+    struct ipc_failure failure;
+    struct ipc_control_reply control = { .error = code == IPC_ERROR_NONE ? NULL : &failure };
+    memset(&failure, 0, sizeof failure);
+    failure.name = ipc_text(ipc_error_name(code));
+    failure.message = ipc_text(message);
+    session_send(session, IPC_CONTROL_REPLY, id, &control);
+}
+
+void control_reload(struct session *session, uint32_t id)
+{
+    char error[CONF_ERROR_BYTES];
+    if (!may_control(session))
+        reply(session, id, IPC_ERROR_ACCESS_DENIED, "only root and the daemon's own user may reload it");
+    else if (daemon_reload(session->daemon, error) < 0)
+        reply(session, id, IPC_ERROR_REQUEST_INVALID, error);
+    else
+        reply(session, id, IPC_ERROR_NONE, NULL);
+}
+
+void control_drain(struct session *session, uint32_t id)
+{
+    if (!may_control(session)) {
+        reply(session, id, IPC_ERROR_ACCESS_DENIED, "only root and the daemon's own user may stop it");
+        return;
+    }
+    reply(session, id, IPC_ERROR_NONE, NULL);
+    daemon_drain(session->daemon);
+}

@@ -1,0 +1,241 @@
+/* The metrics. To add one: a row in `families`, and a function that writes its samples. */
+#include "metrics.h"
+
+#include "daemon.h"
+#include "proxy.h"
+#include "request.h"
+#include "supervisor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <utlist.h>
+
+#define ORIGINS_SHOWN 200   /* labels cost memory in whoever collects them */
+
+struct writing {
+    struct daemon *daemon;
+    struct ipc_buffer *out;
+    const char *name;
+    int result;
+};
+
+static void __attribute__((format(printf, 2, 3))) put(struct writing *writing, const char *format, ...)
+{
+    char line[768];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (length < 0 || (size_t)length >= sizeof line
+        || ipc_buffer_append(writing->out, line, (size_t)length) < 0)
+        writing->result = -1;
+}
+
+static void put_value(struct writing *writing, uint64_t value)
+{
+    put(writing, "%s %llu\n", writing->name, (unsigned long long)value);
+}
+
+static void put_labelled(struct writing *writing, const char *label, const char *label_value, uint64_t value)
+{
+    put(writing, "%s{%s=\"%s\"} %llu\n", writing->name, label, label_value, (unsigned long long)value);
+}
+
+/* ---- the daemon's own ---- */
+
+static void write_requests(struct writing *writing)
+{
+    put_labelled(writing, "result", "ok", writing->daemon->succeeded);
+    put_labelled(writing, "result", "error", writing->daemon->failed);
+}
+
+static void write_errors(struct writing *writing)
+{
+    for (int code = IPC_ERROR_NONE + 1; code < IPC_ERROR_COUNT; code++)
+        if (writing->daemon->errors[code] > 0)
+            put_labelled(writing, "name", ipc_error_name((enum ipc_error_code)code), writing->daemon->errors[code]);
+}
+
+static void write_accepted(struct writing *writing) { put_value(writing, writing->daemon->accepted); }
+static void write_retries(struct writing *writing) { put_value(writing, writing->daemon->retries); }
+static void write_open(struct writing *writing) { put_value(writing, writing->daemon->in_flight); }
+static void write_queued(struct writing *writing) { put_value(writing, writing->daemon->queue.length); }
+static void write_sessions(struct writing *writing) { put_value(writing, writing->daemon->session_count); }
+
+static void write_resident(struct writing *writing)
+{
+    size_t bytes = 0;
+    uv_resident_set_memory(&bytes);
+    put_value(writing, bytes);
+}
+
+static void write_restarts(struct writing *writing)
+{
+    for (int reason = 0; reason < CREW_REASONS; reason++)
+        put_labelled(writing, "reason", crew_reason_name((enum crew_reason)reason),
+                     writing->daemon->crew.restarts[reason]);
+}
+
+/* ---- each worker's ---- */
+
+static void visit_workers(struct writing *writing, void (*visit)(struct supervisor *supervisor, void *context))
+{
+    crew_visit(&writing->daemon->crew, visit, writing);
+}
+
+static void put_worker(struct writing *writing, const struct supervisor *supervisor, uint64_t value)
+{
+    put(writing, "%s{worker=\"%u\",pid=\"%u\"} %llu\n", writing->name, supervisor->number, supervisor->pid,
+        (unsigned long long)value);
+}
+
+static void put_up(struct supervisor *supervisor, void *context)
+{
+    put_worker(context, supervisor, supervisor->state == SUPERVISOR_READY);
+}
+
+static void put_in_flight(struct supervisor *supervisor, void *context)
+{
+    put_worker(context, supervisor, HASH_CNT(worker_handle, supervisor->requests));
+}
+
+static void put_served(struct supervisor *supervisor, void *context)
+{
+    put_worker(context, supervisor, supervisor->served);
+}
+
+static void put_rss(struct supervisor *supervisor, void *context)
+{
+    put_worker(context, supervisor, supervisor->beat.rss_bytes);
+}
+
+static void put_descriptors(struct supervisor *supervisor, void *context)
+{
+    put_worker(context, supervisor, supervisor->beat.open_fds);
+}
+
+static void put_connections(struct supervisor *supervisor, void *context)
+{
+    put_worker(context, supervisor, supervisor->beat.connections);
+}
+
+static void put_close_wait(struct supervisor *supervisor, void *context)
+{
+    put_worker(context, supervisor, supervisor->beat.close_wait);
+}
+
+static void put_handshakes(struct supervisor *supervisor, void *context)
+{
+    struct writing *writing = context;
+    const struct health *health = &supervisor->health;
+    put(writing, "%s{worker=\"%u\",result=\"ok\"} %llu\n", writing->name, supervisor->number,
+        (unsigned long long)health->handshakes);
+    for (int reason = 0; reason < HEALTH_REASONS; reason++)
+        put(writing, "%s{worker=\"%u\",result=\"%s\"} %llu\n", writing->name, supervisor->number,
+            health_reason_name((enum health_reason)reason), (unsigned long long)health->failures[reason]);
+}
+
+static void write_up(struct writing *writing) { visit_workers(writing, put_up); }
+static void write_in_flight(struct writing *writing) { visit_workers(writing, put_in_flight); }
+static void write_served(struct writing *writing) { visit_workers(writing, put_served); }
+static void write_rss(struct writing *writing) { visit_workers(writing, put_rss); }
+static void write_descriptors(struct writing *writing) { visit_workers(writing, put_descriptors); }
+static void write_connections(struct writing *writing) { visit_workers(writing, put_connections); }
+static void write_close_wait(struct writing *writing) { visit_workers(writing, put_close_wait); }
+static void write_handshakes(struct writing *writing) { visit_workers(writing, put_handshakes); }
+
+/* ---- origins and proxies ---- */
+
+static void visit_origins(struct writing *writing, void (*visit)(struct writing *writing, const struct origin *origin))
+{
+    unsigned shown = 0;
+    for (const struct origin *origin = writing->daemon->origins.by_key; origin && shown < ORIGINS_SHOWN;
+         origin = origin->handle.next, shown++)
+        visit(writing, origin);
+}
+
+static void put_origin_attempts(struct writing *writing, const struct origin *origin)
+{
+    put(writing, "%s{origin=\"%s\",result=\"ok\"} %llu\n", writing->name, origin->key,
+        (unsigned long long)(origin->requests - origin->failed));
+    put(writing, "%s{origin=\"%s\",result=\"error\"} %llu\n", writing->name, origin->key,
+        (unsigned long long)origin->failed);
+}
+
+static void put_origin_active(struct writing *writing, const struct origin *origin)
+{
+    put_labelled(writing, "origin", origin->key, origin->active);
+}
+
+static void put_origin_breaker(struct writing *writing, const struct origin *origin)
+{
+    put_labelled(writing, "origin", origin->key, origin->breaker != ORIGIN_CLOSED);
+}
+
+static void put_origin_tls(struct writing *writing, const struct origin *origin)
+{
+    for (int reason = 0; reason < HEALTH_REASONS; reason++)
+        if (origin->health.failures[reason] > 0)
+            put(writing, "%s{origin=\"%s\",reason=\"%s\"} %llu\n", writing->name, origin->key,
+                health_reason_name((enum health_reason)reason),
+                (unsigned long long)origin->health.failures[reason]);
+}
+
+static void write_origin_attempts(struct writing *writing) { visit_origins(writing, put_origin_attempts); }
+static void write_origin_active(struct writing *writing) { visit_origins(writing, put_origin_active); }
+static void write_origin_breaker(struct writing *writing) { visit_origins(writing, put_origin_breaker); }
+static void write_origin_tls(struct writing *writing) { visit_origins(writing, put_origin_tls); }
+
+static void write_proxy_tls(struct writing *writing)
+{
+    struct proxy *proxy, *next;
+    HASH_ITER(handle, writing->daemon->proxies.by_label, proxy, next) {
+        put(writing, "%s{proxy=\"%s\",result=\"ok\"} %llu\n", writing->name, proxy->label,
+            (unsigned long long)proxy->health.handshakes);
+        for (int reason = 0; reason < HEALTH_REASONS; reason++)
+            put(writing, "%s{proxy=\"%s\",result=\"%s\"} %llu\n", writing->name, proxy->label,
+                health_reason_name((enum health_reason)reason),
+                (unsigned long long)proxy->health.failures[reason]);
+    }
+}
+
+/* THE table of metrics. */
+static const struct {
+    const char *name, *type, *help;
+    void (*write)(struct writing *writing);
+} families[] = {
+    { "fetchd_requests_accepted_total", "counter", "FETCH messages taken from clients.", write_accepted },
+    { "fetchd_requests_total", "counter", "Requests answered with DONE, by result.", write_requests },
+    { "fetchd_errors_total", "counter", "Requests that failed, by the name of the error.", write_errors },
+    { "fetchd_retries_total", "counter", "Attempts after the first, for passing failures.", write_retries },
+    { "fetchd_requests_open", "gauge", "Requests whose client has no DONE yet.", write_open },
+    { "fetchd_requests_queued", "gauge", "Of them, those that wait for a worker.", write_queued },
+    { "fetchd_sessions", "gauge", "Client connections.", write_sessions },
+    { "fetchd_resident_bytes", "gauge", "Resident memory of the supervisor.", write_resident },
+    { "fetchd_worker_restarts_total", "counter", "Workers started in another's place, by reason.", write_restarts },
+    { "fetchd_worker_up", "gauge", "1 for a worker that takes requests.", write_up },
+    { "fetchd_worker_requests", "gauge", "Requests a worker has.", write_in_flight },
+    { "fetchd_worker_served_total", "counter", "Requests a worker has ended.", write_served },
+    { "fetchd_worker_resident_bytes", "gauge", "Resident memory of a worker.", write_rss },
+    { "fetchd_worker_open_descriptors", "gauge", "Open descriptors of a worker.", write_descriptors },
+    { "fetchd_worker_connections", "gauge", "Outside connections of a worker.", write_connections },
+    { "fetchd_worker_close_wait_sockets", "gauge", "Sockets whose peer has closed and the worker not.", write_close_wait },
+    { "fetchd_tls_handshakes_total", "counter", "TLS handshakes of a worker, by result.", write_handshakes },
+    { "fetchd_origin_attempts_total", "counter", "Attempts at an origin, by result.", write_origin_attempts },
+    { "fetchd_origin_requests", "gauge", "Requests under way to an origin.", write_origin_active },
+    { "fetchd_origin_breaker_open", "gauge", "1 while requests to an origin pause.", write_origin_breaker },
+    { "fetchd_origin_tls_failures_total", "counter", "Failed TLS handshakes, by origin and reason.", write_origin_tls },
+    { "fetchd_proxy_tls_handshakes_total", "counter", "TLS handshakes through a proxy, by result.", write_proxy_tls },
+};
+
+int metrics_write(struct daemon *daemon, struct ipc_buffer *out)
+{
+    struct writing writing = { .daemon = daemon, .out = out };
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        writing.name = families[i].name;
+        put(&writing, "# HELP %s %s\n# TYPE %s %s\n", writing.name, families[i].help, writing.name,
+            families[i].type);
+        families[i].write(&writing);
+    }
+    return writing.result;
+}
