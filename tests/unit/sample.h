@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* Memory of one sample; freed as a whole. Too large for a stack. */
-struct sample { void *blocks[20000]; size_t count; };
+struct sample { void *blocks[40000]; size_t count; };
 
 void sample_finish(struct sample *sample);
 
