@@ -1,0 +1,117 @@
+/* Bodies in pieces. */
+#include "body.h"
+
+#include "memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void body_init(struct body *body)
+{
+    *body = (struct body){ .rewindable = true };
+}
+
+void body_finish(struct body *body)
+{
+    for (size_t i = 0; i < body->count; i++) {
+        free(body->pieces[i].memory);
+        if (body->pieces[i].fd > STDIN_FILENO)
+            close(body->pieces[i].fd);
+    }
+    free(body->pieces);
+    body_init(body);
+}
+
+static void add_piece(struct body *body, struct body_piece piece)
+{
+    body->pieces = must_resize(body->pieces, body->count + 1, sizeof *body->pieces);
+    body->pieces[body->count++] = piece;
+    if (piece.size == UINT64_MAX || body->length == UINT64_MAX)
+        body->length = UINT64_MAX;
+    else
+        body->length += piece.size;
+}
+
+void body_add_memory(struct body *body, const void *data, size_t size)
+{
+    add_piece(body, (struct body_piece){ must_copy_bytes(data, size), -1, size });
+}
+
+int body_add_file(struct body *body, const char *path)
+{
+    struct stat status;
+    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode)) {
+        errno = S_ISDIR(status.st_mode) ? EISDIR : errno;
+        if (fd > STDIN_FILENO)
+            close(fd);
+        return -1;
+    }
+    bool is_file = S_ISREG(status.st_mode) && fd != STDIN_FILENO;
+    add_piece(body, (struct body_piece){ NULL, fd, is_file ? (uint64_t)status.st_size : UINT64_MAX });
+    body->rewindable = body->rewindable && is_file;
+    return 0;
+}
+
+static ssize_t read_file(const struct body *body, const struct body_piece *piece, char *buffer, size_t size)
+{
+    ssize_t got;
+    do
+        got = piece->size == UINT64_MAX ? read(piece->fd, buffer, size)
+                                        : pread(piece->fd, buffer, size, (off_t)body->done);
+    while (got < 0 && errno == EINTR);
+    if (got == 0 && piece->size != UINT64_MAX) {
+        errno = EIO;
+        return -1;
+    }
+    return got;
+}
+
+static ssize_t read_piece(const struct body *body, char *buffer, size_t size)
+{
+    const struct body_piece *piece = &body->pieces[body->at];
+    if (piece->size != UINT64_MAX && size > piece->size - body->done)
+        size = (size_t)(piece->size - body->done);
+    if (size == 0)
+        return 0;
+    if (!piece->memory)
+        return read_file(body, piece, buffer, size);
+    memcpy(buffer, piece->memory + body->done, size);
+    return (ssize_t)size;
+}
+
+ssize_t body_read(struct body *body, char *buffer, size_t size)
+{
+    while (body->at < body->count) {
+        ssize_t got = read_piece(body, buffer, size);
+        if (got != 0) {
+            body->done += got > 0 ? (uint64_t)got : 0;
+            return got;
+        }
+        body->at++;
+        body->done = 0;
+    }
+    return 0;
+}
+
+int body_wait_fd(const struct body *body)
+{
+    bool waits = body->at < body->count && !body->pieces[body->at].memory
+        && body->pieces[body->at].size == UINT64_MAX;
+    return waits ? body->pieces[body->at].fd : -1;
+}
+
+int body_rewind(struct body *body)
+{
+    if (!body->rewindable)
+        return -1;
+    body->at = 0;
+    body->done = 0;
+    return 0;
+}

@@ -1,0 +1,109 @@
+/* fetchctl: asks fetchd from a shell. It includes libfetchd's public header only. */
+#include "batch.h"
+#include "bench.h"
+#include "get.h"
+#include "say.h"
+#include "status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int run_bench(struct fetchd_client *client, const struct options *options)
+{
+    (void)client;   /* it has its own, --connections of them */
+    return bench_run(options);
+}
+
+static const struct command {
+    const char *name;
+    unsigned command;
+    const char *words, *help;
+    int (*run)(struct fetchd_client *client, const struct options *options);
+} commands[] = {
+    { "get", COMMAND_GET, "URL...", "fetch", get_run },
+    { "head", COMMAND_HEAD, "URL...", "fetch the headers", get_run },
+    { "post", COMMAND_POST, "URL...", "send with POST", get_run },
+    { "put", COMMAND_PUT, "URL...", "send with PUT", get_run },
+    { "delete", COMMAND_DELETE, "URL...", "ask with DELETE", get_run },
+    { "request", COMMAND_REQUEST, "-X METHOD URL...", "ask with any method", get_run },
+    { "batch", COMMAND_BATCH, "FILE|-", "fetch a list of URLs, a JSON line for each", batch_run },
+    { "bench", COMMAND_BENCH, "URL", "fetch one URL many times and measure", run_bench },
+    { "status", COMMAND_STATUS, "", "what the daemon is doing", status_run },
+};
+
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static int print_help(FILE *out)
+{
+    fputs("fetchctl asks fetchd, the fetch daemon of this host.\n\n", out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  fetchctl %-8s %-17s %s\n", commands[i].name, commands[i].words, commands[i].help);
+    fputs("  fetchctl help     [COMMAND]         this, or the options of a command\n"
+          "  fetchctl version                    versions\n\n"
+          "Options have curl's names and meanings, exit codes as well; 110 no daemon, 111 overloaded or over\n"
+          "quota, 112 denied, 113 worker lost. The daemon is looked for at $FETCHD_ADDRESS, else at\n"
+          "unix:$XDG_RUNTIME_DIR/fetchd/fetchd.sock, then at unix:/run/fetchd/fetchd.sock.\n\n", out);
+    options_print(out, ~0u);
+    return 0;
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    say("'%s' is not a command; try 'fetchctl help'", name);
+    return EXIT_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc < 3)
+        return print_help(stdout);
+    const struct command *command = find(argv[2]);
+    if (!command)
+        return unknown(argv[2]);
+    printf("fetchctl %s %s: %s\n\n", command->name, command->words, command->help);
+    options_print(stdout, command->command);
+    return 0;
+}
+
+static int version(void)
+{
+    printf("fetchctl " FETCHD_VERSION ", libfetchd %s\n", fetchd_version());
+    return 0;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    struct options options;
+    int code = options_parse(&options, command->command, argc, argv, 2);
+    if (code == 0) {
+        struct fetchd_client *client = fetchd_open(NULL);
+        fetchd_set_name(client, "fetchctl/" FETCHD_VERSION);
+        code = command->run(client, &options);
+        fetchd_close(client);
+    }
+    options_finish(&options);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (!name[0]) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help(argc, argv);
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        return version();
+    const struct command *command = find(name);
+    return command ? run(command, argc, argv) : unknown(name);
+}

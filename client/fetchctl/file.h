@@ -1,0 +1,10 @@
+/* Whole files in memory. */
+#ifndef FETCHCTL_FILE_H
+#define FETCHCTL_FILE_H
+
+#include "client/text.h"
+
+/* Appends what `path` holds, stdin for "-". 0, or -1 with errno set. */
+int file_read(const char *path, struct text *out);
+
+#endif

@@ -1,0 +1,426 @@
+/* The table of options, and the reading of a command line by it. */
+#include "options.h"
+
+#include "file.h"
+#include "memory.h"
+#include "say.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FETCHING (COMMAND_GET | COMMAND_HEAD | COMMAND_POST | COMMAND_PUT | COMMAND_DELETE | COMMAND_REQUEST)
+#define ASKING (FETCHING | COMMAND_BATCH | COMMAND_BENCH)
+#define SENDING (ASKING & ~(unsigned)COMMAND_HEAD)
+
+enum kind {
+    FLAG,          /* bool */
+    WORD,          /* char *, the last one counts */
+    SECRET,        /* the same, and overwritten in argv */
+    WORDS,         /* struct strings */
+    SECONDS,       /* uint64_t milliseconds, from decimal seconds */
+    BYTES,         /* uint64_t, with k, m, g as curl has them */
+    NUMBER,        /* uint64_t */
+    CALL,          /* a function takes it */
+    UNSUPPORTED,   /* known, and refused with a sentence */
+};
+
+struct option {
+    char letter;               /* 0: none */
+    const char *name;
+    enum kind kind;
+    unsigned commands;
+    size_t offset;             /* in struct options */
+    const char *argument;      /* NULL: it takes none */
+    const char *help;
+    int (*call)(struct options *options, const char *argument);
+};
+
+static int take_data(struct options *options, const char *argument);
+static int take_data_binary(struct options *options, const char *argument);
+static int take_data_raw(struct options *options, const char *argument);
+static int take_json(struct options *options, const char *argument);
+static int take_remote_name(struct options *options, const char *argument);
+static int take_max_redirects(struct options *options, const char *argument);
+static int take_http_1_0(struct options *options, const char *argument);
+static int take_http_1_1(struct options *options, const char *argument);
+static int take_http_2(struct options *options, const char *argument);
+static int take_expect_bytes(struct options *options, const char *argument);
+
+#define AT(field) offsetof(struct options, field)
+
+static const struct option table[] = {
+    { 'X', "request", WORD, SENDING, AT(method), "METHOD", "use this method", NULL },
+    { 'H', "header", WORDS, ASKING, AT(headers), "LINE|@FILE", "send this header", NULL },
+    { 'A', "user-agent", WORD, ASKING, AT(user_agent), "NAME", "send this User-Agent", NULL },
+    { 'e', "referer", WORD, ASKING, AT(referer), "URL", "send this Referer", NULL },
+    { 'b', "cookie", WORD, ASKING, AT(cookie), "NAME=VALUE", "send this Cookie header", NULL },
+    { 'd', "data", CALL, SENDING, 0, "DATA|@FILE", "send this body; line ends of a file are left out", take_data },
+    { 0, "data-ascii", CALL, SENDING, 0, "DATA|@FILE", "as --data", take_data },
+    { 0, "data-binary", CALL, SENDING, 0, "DATA|@FILE", "send this body as it is", take_data_binary },
+    { 0, "data-raw", CALL, SENDING, 0, "DATA", "send this body; @ means nothing", take_data_raw },
+    { 0, "json", CALL, SENDING & ~(unsigned)COMMAND_BENCH, 0, "DATA|@FILE", "send JSON and ask for JSON", take_json },
+    { 'F', "form", WORDS, FETCHING & SENDING, AT(forms), "NAME=VALUE|@FILE", "send a multipart form", NULL },
+    { 'T', "upload-file", WORD, FETCHING & SENDING, AT(upload), "FILE|-", "send this file, streamed", NULL },
+    { 'o', "output", WORDS, FETCHING, AT(outputs), "FILE", "write the body there; one for each URL", NULL },
+    { 'O', "remote-name", CALL, FETCHING, 0, NULL, "write the body to the URL's file name", take_remote_name },
+    { 0, "create-dirs", FLAG, FETCHING, AT(create_dirs), NULL, "make the folders of -o", NULL },
+    { 'C', "continue-at", WORD, FETCHING, AT(continue_at), "OFFSET|-", "resume there, - where the file ends", NULL },
+    { 'r', "range", WORD, ASKING, AT(range), "RANGE", "ask for these bytes only", NULL },
+    { 'i', "include", FLAG, FETCHING, AT(include), NULL, "write the headers before the body", NULL },
+    { 'I', "head", FLAG, FETCHING, AT(head), NULL, "ask for the headers only", NULL },
+    { 'L', "location", FLAG, ASKING, AT(follow), NULL, "follow redirects", NULL },
+    { 0, "max-redirs", CALL, ASKING, 0, "N", "at most so many, -1 without limit", take_max_redirects },
+    { 'f', "fail", FLAG, ASKING, AT(fail), NULL, "a status of 400 and above is an error, exit code 22", NULL },
+    { 'u', "user", SECRET, ASKING, AT(user), "USER:PASSWORD", "credentials for the origin", NULL },
+    { 'x', "proxy", SECRET, ASKING, AT(proxy), "[SCHEME://]HOST[:PORT]", "go through this proxy", NULL },
+    { 'k', "insecure", FLAG, ASKING, AT(insecure), NULL, "don't verify the origin's certificate", NULL },
+    { 0, "cacert", WORD, ASKING, AT(ca_file), "FILE", "trust these certificates (PEM) instead of the system's", NULL },
+    { 'E', "cert", WORD, ASKING, AT(cert_file), "FILE", "the client's certificate (PEM)", NULL },
+    { 0, "key", WORD, ASKING, AT(key_file), "FILE", "its key (PEM)", NULL },
+    { 0, "resolve", WORDS, ASKING, AT(resolve), "HOST:PORT:ADDRESS", "the address of a name", NULL },
+    { 0, "compressed", FLAG, ASKING, AT(compressed), NULL, "ask for gzip, br, zstd and decode", NULL },
+    { '0', "http1.0", CALL, ASKING, 0, NULL, "speak HTTP/1.0", take_http_1_0 },
+    { 0, "http1.1", CALL, ASKING, 0, NULL, "speak HTTP/1.1", take_http_1_1 },
+    { 0, "http2", CALL, ASKING, 0, NULL, "speak HTTP/2", take_http_2 },
+    { 'm', "max-time", SECONDS, ASKING, AT(max_time_ms), "SECONDS", "for the whole request", NULL },
+    { 0, "connect-timeout", SECONDS, ASKING, AT(connect_timeout_ms), "SECONDS", "until connected", NULL },
+    { 0, "limit-rate", BYTES, ASKING, AT(limit_rate_bytes), "SPEED", "bytes a second; k, m, g", NULL },
+    { 0, "retry", NUMBER, FETCHING, AT(retry), "N", "ask again after an error that is retryable", NULL },
+    { 's', "silent", FLAG, ASKING, AT(silent), NULL, "no progress, no error messages", NULL },
+    { 'S', "show-error", FLAG, ASKING, AT(show_error), NULL, "error messages in spite of -s", NULL },
+    { 'v', "verbose", FLAG, FETCHING, AT(verbose), NULL, "say what happens, credentials left out", NULL },
+    { 'w', "write-out", WORD, FETCHING, AT(write_out), "FORMAT|@FILE", "print this afterwards, %{http_code} and others",
+      NULL },
+    { 0, "fresh", FLAG, ASKING, AT(fresh), NULL, "a connection of its own for each request", NULL },
+    { 0, "concurrency", NUMBER, COMMAND_BATCH | COMMAND_BENCH, AT(concurrency), "N", "requests at once", NULL },
+    { 0, "hash", FLAG, COMMAND_BATCH, AT(hash), NULL, "print the SHA-256 of each body", NULL },
+    { 0, "requests", NUMBER, COMMAND_BENCH, AT(requests), "N", "so many in all (1000)", NULL },
+    { 0, "connections", NUMBER, COMMAND_BENCH, AT(connections), "N", "connections to the daemon (1)", NULL },
+    { 0, "expect-bytes", CALL, COMMAND_BENCH, 0, "N", "a body of another size is an error", take_expect_bytes },
+    { 0, "json", FLAG, COMMAND_STATUS | COMMAND_BENCH, AT(as_json), NULL, "print JSON", NULL },
+    { 'c', "cookie-jar", UNSUPPORTED, ASKING, 0, "FILE", "cookies can't be saved", NULL },
+    { 0, "http3", UNSUPPORTED, ASKING, 0, NULL, "HTTP/3 is not there", NULL },
+};
+
+#define TABLE_LENGTH (sizeof table / sizeof table[0])
+
+/* ---- values ---- */
+
+static int refuse(const char *name, const char *argument, const char *wanted)
+{
+    say("%s: '%s' is not %s", name, argument, wanted);
+    return EXIT_USAGE;
+}
+
+static int read_number(const char *text, const char **ret_rest, uint64_t *ret_value)
+{
+    char *rest;
+    if (*text < '0' || *text > '9')
+        return -1;
+    errno = 0;
+    unsigned long long value = strtoull(text, &rest, 10);
+    if (errno)
+        return -1;
+    *ret_rest = rest;
+    *ret_value = value;
+    return 0;
+}
+
+static int take_number(const char *name, const char *argument, uint64_t *ret_value)
+{
+    const char *rest;
+    if (read_number(argument, &rest, ret_value) < 0 || *rest)
+        return refuse(name, argument, "a number");
+    return 0;
+}
+
+static int take_bytes(const char *name, const char *argument, uint64_t *ret_value)
+{
+    static const char suffixes[] = "bkmgtp";
+    const char *rest;
+    uint64_t value;
+    if (read_number(argument, &rest, &value) < 0 || (*rest && rest[1]))
+        return refuse(name, argument, "a number of bytes");
+    const char *suffix = *rest ? strchr(suffixes, *rest | 0x20) : suffixes;
+    if (!suffix || !*suffix)
+        return refuse(name, argument, "a number of bytes");
+    unsigned shift = (unsigned)(suffix - suffixes) * 10;
+    if (value > UINT64_MAX >> shift)
+        return refuse(name, argument, "a possible number of bytes");
+    *ret_value = value << shift;
+    return 0;
+}
+
+static int take_seconds(const char *name, const char *argument, uint64_t *ret_ms)
+{
+    char *rest;
+    double seconds = strtod(argument, &rest);
+    if (rest == argument || *rest || !isfinite(seconds) || seconds < 0 || seconds > 4000000 || *argument == '-')
+        return refuse(name, argument, "a number of seconds");
+    *ret_ms = (uint64_t)(seconds * 1000 + 0.5);
+    if (seconds > 0 && *ret_ms == 0)
+        *ret_ms = 1;
+    return 0;
+}
+
+/* ---- the functions of the table ---- */
+
+static void begin_data(struct options *options, char separator)
+{
+    if (options->has_data && separator)
+        text_add_char(&options->data, separator);
+    options->has_data = true;
+}
+
+static int add_file(struct options *options, const char *path)
+{
+    if (file_read(path, &options->data) == 0)
+        return 0;
+    say("can't read %s: %s", path, strerror(errno));
+    return EXIT_READ;
+}
+
+/* As curl does for -d @file. */
+static void strip_line_ends(struct text *data, size_t from)
+{
+    size_t kept = from;
+    for (size_t i = from; i < data->length; i++)
+        if (data->data[i] != '\r' && data->data[i] != '\n' && data->data[i] != '\0')
+            data->data[kept++] = data->data[i];
+    data->length = kept;
+}
+
+static int take_data_binary(struct options *options, const char *argument)
+{
+    begin_data(options, '&');
+    if (argument[0] == '@')
+        return add_file(options, argument + 1);
+    text_add_string(&options->data, argument);
+    return 0;
+}
+
+static int take_data(struct options *options, const char *argument)
+{
+    size_t from = options->data.length + (options->has_data ? 1 : 0);
+    int code = take_data_binary(options, argument);
+    if (code == 0 && argument[0] == '@')
+        strip_line_ends(&options->data, from);
+    return code;
+}
+
+static int take_data_raw(struct options *options, const char *argument)
+{
+    begin_data(options, '&');
+    text_add_string(&options->data, argument);
+    return 0;
+}
+
+static int take_json(struct options *options, const char *argument)
+{
+    begin_data(options, '\0');
+    options->data_is_json = true;
+    if (argument[0] == '@')
+        return add_file(options, argument + 1);
+    text_add_string(&options->data, argument);
+    return 0;
+}
+
+static int take_remote_name(struct options *options, const char *argument)
+{
+    (void)argument;
+    strings_add(&options->outputs, NULL);
+    return 0;
+}
+
+static int take_max_redirects(struct options *options, const char *argument)
+{
+    uint64_t value;
+    if (strcmp(argument, "-1") == 0) {
+        options->max_redirects = -1;
+        return 0;
+    }
+    if (take_number("--max-redirs", argument, &value) != 0 || value > 1000)
+        return refuse("--max-redirs", argument, "a number up to 1000, nor -1");
+    options->max_redirects = (int64_t)value;
+    return 0;
+}
+
+static int take_http_1_0(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->http_version = "1.0";
+    return 0;
+}
+
+static int take_http_1_1(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->http_version = "1.1";
+    return 0;
+}
+
+static int take_http_2(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->http_version = "2";
+    return 0;
+}
+
+static int take_expect_bytes(struct options *options, const char *argument)
+{
+    options->has_expect_bytes = true;
+    return take_bytes("--expect-bytes", argument, &options->expect_bytes);
+}
+
+/* ---- reading ---- */
+
+static void put_word(struct options *options, const struct option *option, const char *argument)
+{
+    char **place = (char **)(void *)((char *)options + option->offset);
+    free(*place);
+    *place = must_copy(argument);
+}
+
+static int apply(struct options *options, const struct option *option, const char *spelled, char *argument)
+{
+    void *place = (char *)options + option->offset;
+    switch (option->kind) {
+    case FLAG: *(bool *)place = true; return 0;
+    case WORD: put_word(options, option, argument); return 0;
+    case SECRET:
+        put_word(options, option, argument);
+        memset(argument, '*', strlen(argument));
+        return 0;
+    case WORDS: strings_add(place, argument); return 0;
+    case SECONDS: return take_seconds(spelled, argument, place);
+    case BYTES: return take_bytes(spelled, argument, place);
+    case NUMBER: return take_number(spelled, argument, place);
+    case CALL: return option->call(options, argument);
+    case UNSUPPORTED:
+        say("%s is not supported yet: %s", spelled, option->help);
+        return EXIT_UNSUPPORTED;
+    }
+    return EXIT_USAGE;
+}
+
+static const struct option *find(unsigned command, char letter, const char *name, size_t length)
+{
+    const struct option *elsewhere = NULL;
+    for (size_t i = 0; i < TABLE_LENGTH; i++) {
+        const struct option *option = &table[i];
+        bool same = letter ? option->letter == letter
+                           : strlen(option->name) == length && memcmp(option->name, name, length) == 0;
+        if (same && (option->commands & command))
+            return option;
+        if (same)
+            elsewhere = option;
+    }
+    return elsewhere;
+}
+
+static int refuse_option(const struct option *option, const char *spelled)
+{
+    if (option)
+        say("option %s is not one of this command; try 'fetchctl help'", spelled);
+    else
+        say("option %s is unknown; try 'fetchctl help'", spelled);
+    return EXIT_USAGE;
+}
+
+/* One option; `attached` is what stands in the same word, NULL for nothing. */
+static int take_option(struct options *options, const struct option *option, const char *spelled, char *attached,
+                       int argc, char **argv, int *at)
+{
+    if (!option || !(option->commands & options->command))
+        return refuse_option(option, spelled);
+    if (!option->argument || option->kind == UNSUPPORTED)
+        return apply(options, option, spelled, attached);
+    if (!attached) {
+        if (*at + 1 >= argc) {
+            say("option %s needs %s", spelled, option->argument);
+            return EXIT_USAGE;
+        }
+        attached = argv[++*at];
+    }
+    return apply(options, option, spelled, attached);
+}
+
+static int take_long(struct options *options, int argc, char **argv, int *at)
+{
+    char *word = argv[*at], *equals = strchr(word, '=');
+    size_t length = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2;
+    const struct option *option = find(options->command, 0, word + 2, length);
+    char *spelled = must_copy_bytes(word, length + 2);
+    int code;
+    if (equals && option && !option->argument) {
+        say("option %s takes no value", spelled);
+        code = EXIT_USAGE;
+    } else {
+        code = take_option(options, option, spelled, equals ? equals + 1 : NULL, argc, argv, at);
+    }
+    free(spelled);
+    return code;
+}
+
+/* -sSo FILE and -oFILE, as curl reads them. */
+static int take_short(struct options *options, int argc, char **argv, int *at)
+{
+    for (char *letter = argv[*at] + 1; *letter; letter++) {
+        const char spelled[] = { '-', *letter, '\0' };
+        const struct option *option = find(options->command, *letter, NULL, 0);
+        bool takes = option && option->argument;
+        int code = take_option(options, option, spelled, takes && letter[1] ? letter + 1 : NULL, argc, argv, at);
+        if (code != 0 || takes)
+            return code;
+    }
+    return 0;
+}
+
+int options_parse(struct options *options, unsigned command, int argc, char **argv, int first)
+{
+    bool only_words = false;
+    *options = (struct options){ .command = command, .max_redirects = -2, .concurrency = 32, .requests = 1000,
+                                 .connections = 1 };
+    for (int at = first; at < argc; at++) {
+        const char *word = argv[at];
+        int code = 0;
+        if (only_words || word[0] != '-' || !word[1])
+            strings_add(&options->words, word);
+        else if (strcmp(word, "--") == 0)
+            only_words = true;
+        else if (word[1] == '-')
+            code = take_long(options, argc, argv, &at);
+        else
+            code = take_short(options, argc, argv, &at);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+void options_finish(struct options *options)
+{
+    for (size_t i = 0; i < TABLE_LENGTH; i++)
+        if (table[i].kind == WORD || table[i].kind == SECRET)
+            free(*(char **)(void *)((char *)options + table[i].offset));
+        else if (table[i].kind == WORDS)
+            strings_finish((struct strings *)(void *)((char *)options + table[i].offset));
+    strings_finish(&options->words);
+    text_finish(&options->data);
+}
+
+void options_print(FILE *out, unsigned commands)
+{
+    for (size_t i = 0; i < TABLE_LENGTH; i++) {
+        const struct option *option = &table[i];
+        char left[64];
+        if (!(option->commands & commands) || option->kind == UNSUPPORTED)
+            continue;
+        snprintf(left, sizeof left, "%c%c%c --%s %s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
+                 option->letter ? ',' : ' ', option->name, option->argument ? option->argument : "");
+        fprintf(out, "  %-42s %s\n", left, option->help);
+    }
+}

@@ -1,0 +1,50 @@
+/* The command line. Options carry curl's names and meanings; all of them stand in one table. */
+#ifndef FETCHCTL_OPTIONS_H
+#define FETCHCTL_OPTIONS_H
+
+#include "client/text.h"
+#include "strings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+    COMMAND_GET = 1, COMMAND_HEAD = 2, COMMAND_POST = 4, COMMAND_PUT = 8, COMMAND_DELETE = 16,
+    COMMAND_REQUEST = 32, COMMAND_BATCH = 64, COMMAND_BENCH = 128, COMMAND_STATUS = 256,
+};
+
+/* Exit codes of our own making; all others come from the table of error names. */
+enum {
+    EXIT_USAGE = 2, EXIT_UNSUPPORTED = 4, EXIT_HTTP_ERROR = 22, EXIT_WRITE = 23, EXIT_READ = 26,
+    EXIT_RANGE = 33, EXIT_CERTIFICATE = 58, EXIT_CA_FILE = 77,
+};
+
+struct options {
+    unsigned command;
+    struct strings words;          /* what is no option: URLs, a file */
+    struct strings headers, forms, resolve;
+    struct strings outputs;        /* in the order of -o and -O; NULL is -O */
+    struct text data;              /* all -d, joined */
+    bool has_data, data_is_json;
+    char *method, *upload, *proxy, *user, *user_agent, *referer, *cookie, *range, *continue_at, *write_out;
+    char *ca_file, *cert_file, *key_file;
+    const char *http_version;
+    bool head, include, follow, insecure, silent, show_error, verbose, fail, create_dirs, compressed, fresh;
+    uint64_t max_time_ms, connect_timeout_ms, limit_rate_bytes;
+    int64_t max_redirects;         /* -2: not given; -1: no limit */
+    uint64_t retry;
+    uint64_t concurrency, requests, connections;
+    uint64_t expect_bytes;
+    bool has_expect_bytes, hash, as_json;
+};
+
+/* Reads argv[first] and what follows. 0, or the exit code, the reason already said. Secrets are
+ * overwritten in argv, so that ps does not show them. */
+int options_parse(struct options *options, unsigned command, int argc, char **argv, int first);
+void options_finish(struct options *options);
+
+/* The options of some commands, a line each. */
+void options_print(FILE *out, unsigned commands);
+
+#endif

@@ -1,0 +1,292 @@
+/* One transfer, by the library's events: one table from event to handler. */
+#include "transfer.h"
+
+#include "copy.h"
+#include "memory.h"
+#include "say.h"
+#include "trace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef void on_event(struct transfer *transfer, const struct fetchd_event *event);
+
+/* The first failure counts; what follows from it does not. */
+static void __attribute__((format(printf, 3, 4))) fail(struct transfer *transfer, int code, const char *format, ...)
+{
+    char message[1024];
+    va_list arguments;
+    if (transfer->code != 0)
+        return;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    transfer->code = code;
+    transfer->message = must_copy(message);
+}
+
+static void stop(struct transfer *transfer)
+{
+    transfer->ignores_body = true;
+    fetchd_cancel(transfer->request);
+}
+
+/* ---- the body that goes up ---- */
+
+static bool read_chunk(struct transfer *transfer)
+{
+    ssize_t got = body_read(transfer->body, transfer->chunk, TRANSFER_CHUNK_BYTES);
+    if (got < 0) {
+        fail(transfer, EXIT_READ, "can't read the body to send: %s",
+             errno == EIO ? "a file became shorter meanwhile" : strerror(errno));
+        transfer->body_sent = true;
+        stop(transfer);
+        return false;
+    }
+    transfer->chunk_at = 0;
+    transfer->chunk_length = (size_t)got;
+    if (got > 0)
+        return true;
+    transfer->body_sent = true;
+    fetchd_finish_body(transfer->request);
+    return false;
+}
+
+static bool may_read_now(const struct transfer *transfer)
+{
+    struct pollfd source = { .fd = body_wait_fd(transfer->body), .events = POLLIN };
+    return source.fd < 0 || poll(&source, 1, 0) > 0;
+}
+
+/* As much as the daemon takes and the source has. */
+static void send_body(struct transfer *transfer)
+{
+    while (transfer->body && transfer->may_write && !transfer->body_sent) {
+        if (transfer->chunk_at == transfer->chunk_length && (!may_read_now(transfer) || !read_chunk(transfer)))
+            return;
+        int64_t taken = fetchd_write(transfer->request, transfer->chunk + transfer->chunk_at,
+                                     transfer->chunk_length - transfer->chunk_at, 0);
+        if (taken < 0) {
+            transfer->body_sent = true;   /* it is done: the event says how */
+            return;
+        }
+        transfer->chunk_at += (size_t)taken;
+        transfer->may_write = transfer->chunk_at == transfer->chunk_length;
+    }
+}
+
+/* ---- what comes ---- */
+
+static void write_headers(struct transfer *transfer, const struct fetchd_response *response)
+{
+    struct text text = { 0 };
+    if (!transfer->options->include && strcmp(transfer->asked.method, "HEAD") != 0)
+        return;
+    if (response->http_version[0])
+        text_addf(&text, "HTTP/%s %u\r\n", response->http_version, response->status);
+    for (size_t i = 0; i < response->header_count; i++)
+        text_addf(&text, "%s: %s\r\n", response->headers[i].name, response->headers[i].value);
+    text_add_string(&text, "\r\n");
+    if (output_write(&transfer->output, text.data, text.length) < 0) {
+        fail(transfer, EXIT_WRITE, "writing failed");
+        stop(transfer);
+    }
+    text_finish(&text);
+}
+
+static void on_hop(struct transfer *transfer, const struct fetchd_event *event)
+{
+    transfer->hops++;
+    if (transfer->options->verbose)
+        trace_response(event->response, true);
+    write_headers(transfer, event->response);
+}
+
+/* What a server makes of -C: it goes on (206), has no more (416), or begins again, which would
+ * spoil the file. */
+static void check_resume(struct transfer *transfer, const struct fetchd_response *response)
+{
+    const char *range = fetchd_find_header(response, "content-range");
+    uint64_t from = UINT64_MAX;
+    if (!transfer->resumed || transfer->resume_bytes == 0)
+        return;
+    if (response->status == 416) {
+        transfer->ignores_body = true;
+        return;
+    }
+    if (response->status == 206 && range && sscanf(range, "bytes %" SCNu64, &from) == 1
+        && from == transfer->resume_bytes)
+        return;
+    fail(transfer, EXIT_RANGE, "the server does not resume: it answers %u%s", response->status,
+         response->status == 206 ? " with another range" : "");
+    stop(transfer);
+}
+
+static void check_status(struct transfer *transfer, const struct fetchd_response *response)
+{
+    if (!transfer->options->fail || response->status < 400
+        || (transfer->resumed && transfer->resume_bytes > 0 && response->status == 416))
+        return;
+    fail(transfer, EXIT_HTTP_ERROR, "the URL answered %u", response->status);
+    stop(transfer);
+}
+
+static void on_response(struct transfer *transfer, const struct fetchd_event *event)
+{
+    const char *length = fetchd_find_header(event->response, "content-length");
+    const char *coding = fetchd_find_header(event->response, "content-encoding");
+    copy_free(transfer->response);
+    transfer->response = copy_response(event->response);
+    if (transfer->options->verbose)
+        trace_response(event->response, false);
+    check_status(transfer, event->response);
+    check_resume(transfer, event->response);
+    if (transfer->code != 0)
+        return;
+    write_headers(transfer, event->response);
+    if (length && !(coding && transfer->asked.compressed))
+        progress_set_total(&transfer->progress, transfer->progress.start_bytes + strtoull(length, NULL, 10));
+}
+
+static void on_data(struct transfer *transfer, const struct fetchd_event *event)
+{
+    if (transfer->ignores_body)
+        return;
+    transfer->body_bytes += event->size;
+    progress_add(&transfer->progress, event->size);
+    if (output_write(&transfer->output, event->data, event->size) < 0) {
+        fail(transfer, EXIT_WRITE, "writing the body failed");
+        stop(transfer);
+    }
+}
+
+static void on_writable(struct transfer *transfer, const struct fetchd_event *event)
+{
+    (void)event;
+    transfer->may_write = true;
+}
+
+static void on_rewind(struct transfer *transfer, const struct fetchd_event *event)
+{
+    (void)event;
+    if (transfer->options->verbose)
+        fputs("* sending the body again\n", stderr);
+    body_rewind(transfer->body);
+    transfer->chunk_at = transfer->chunk_length = 0;
+    transfer->body_sent = transfer->may_write = false;
+}
+
+static void on_done(struct transfer *transfer, const struct fetchd_event *event)
+{
+    const struct fetchd_error *error = event->error;
+    transfer->over = true;
+    transfer->done = *event->done;
+    snprintf(transfer->remote, sizeof transfer->remote, "%s", event->done->remote);
+    transfer->done.remote = transfer->remote;
+    transfer->done.error = NULL;
+    progress_end(&transfer->progress);
+    if (transfer->options->verbose)
+        trace_done(event->done);
+    if (!error)
+        return;
+    transfer->retryable = error->retryable && !transfer->response && transfer->code == 0;
+    fail(transfer, error->exit_code, "%s: %s", error->name, error->message);
+}
+
+static void on_connected(struct transfer *transfer, const struct fetchd_event *event)
+{
+    (void)event;
+    if (transfer->options->verbose)
+        trace_daemon(fetchd_daemon_info(transfer->client));
+}
+
+static on_event *const handlers[] = {
+    [FETCHD_EVENT_HOP] = on_hop, [FETCHD_EVENT_RESPONSE] = on_response, [FETCHD_EVENT_DATA] = on_data,
+    [FETCHD_EVENT_WRITABLE] = on_writable, [FETCHD_EVENT_REWIND] = on_rewind, [FETCHD_EVENT_DONE] = on_done,
+    [FETCHD_EVENT_CONNECTED] = on_connected,
+};
+
+static void handle(struct transfer *transfer, const struct fetchd_event *event)
+{
+    bool known = (size_t)event->type < sizeof handlers / sizeof handlers[0] && handlers[event->type];
+    if (known && (!event->request || event->request == transfer->request))
+        handlers[event->type](transfer, event);
+}
+
+/* ---- the turn ---- */
+
+static void wait_for_something(struct transfer *transfer)
+{
+    struct pollfd waits[2] = { { .fd = fetchd_fd(transfer->client), .events = POLLIN }, { .fd = -1 } };
+    if (transfer->body && transfer->may_write && !transfer->body_sent
+        && transfer->chunk_at == transfer->chunk_length)
+        waits[1] = (struct pollfd){ .fd = body_wait_fd(transfer->body), .events = POLLIN };
+    poll(waits, 2, -1);
+}
+
+static void turn(struct transfer *transfer)
+{
+    const struct fetchd_event *event;
+    fetchd_process(transfer->client);
+    while ((event = fetchd_next_event(transfer->client))) {
+        handle(transfer, event);
+        send_body(transfer);
+    }
+    send_body(transfer);
+    fetchd_process(transfer->client);
+}
+
+static void start(struct transfer *transfer)
+{
+    if (transfer->options->verbose)
+        trace_request(&transfer->asked);
+    transfer->request = fetchd_start(transfer->client, &transfer->asked, NULL);
+    if (transfer->request)
+        return;
+    const struct fetchd_error *error = fetchd_last_error(transfer->client);
+    transfer->retryable = error->retryable;
+    fail(transfer, error->exit_code, "%s: %s", error->name, error->message);
+    transfer->over = true;
+}
+
+void transfer_run(struct transfer *transfer)
+{
+    bool wants_bar = transfer->output.path && !transfer->options->silent && isatty(STDERR_FILENO);
+    progress_start(&transfer->progress, wants_bar, transfer->resume_bytes);
+    if (transfer->body && !transfer->chunk)
+        transfer->chunk = must_allocate(TRANSFER_CHUNK_BYTES, 1);
+    start(transfer);
+    while (!transfer->over) {
+        turn(transfer);
+        if (!transfer->over)
+            wait_for_something(transfer);
+    }
+    fetchd_release(transfer->request);
+    transfer->request = NULL;
+}
+
+void transfer_reset(struct transfer *transfer)
+{
+    copy_free(transfer->response);
+    free(transfer->message);
+    transfer->response = NULL;
+    transfer->message = NULL;
+    transfer->code = 0;
+    transfer->chunk_at = transfer->chunk_length = 0;
+    transfer->may_write = transfer->body_sent = transfer->ignores_body = transfer->over = false;
+    transfer->retryable = false;
+    transfer->body_bytes = 0;
+    transfer->hops = 0;
+}
+
+void transfer_finish(struct transfer *transfer)
+{
+    transfer_reset(transfer);
+    free(transfer->chunk);
+    transfer->chunk = NULL;
+}
