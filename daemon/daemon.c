@@ -262,6 +262,7 @@ void daemon_crew_is_down(struct daemon *daemon)
         supervisor_destroy(daemon->crew.seats[i]);
     close_sessions(daemon);
     close_signals(daemon);
+    exporter_close(&daemon->exporter);
     ipc_hub_close(&daemon->hub);
 }
 
@@ -506,6 +507,15 @@ static int open_listener(struct daemon *daemon)
     return result;
 }
 
+static int open_exporter(struct daemon *daemon)
+{
+    unsigned port = (unsigned)daemon->conf->metrics_port;
+    int status = port ? exporter_open(&daemon->exporter, daemon, port) : 0;
+    if (status < 0)
+        log_error("daemon: [metrics] port = %u: %s", port, uv_strerror(status));
+    return status;
+}
+
 static int start_crew(struct daemon *daemon)
 {
     unsigned size = daemon->conf->workers ? (unsigned)daemon->conf->workers : uv_available_parallelism();
@@ -604,7 +614,7 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
         daemon->started_ms = uv_now(&daemon->loop);
         if (open_listener(daemon) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0) {
             start_timers(daemon);
-            if (start_crew(daemon) == 0) {
+            if (open_exporter(daemon) == 0 && start_crew(daemon) == 0) {
                 service_ready("running");
                 uv_run(&daemon->loop, UV_RUN_DEFAULT);
                 log_info("daemon: stopped");

@@ -3,6 +3,7 @@
 #define DAEMON_DAEMON_H
 
 #include "crew.h"
+#include "exporter.h"
 #include "listener.h"
 #include "origin.h"
 #include "principal.h"
@@ -43,6 +44,7 @@ struct daemon {
     uint64_t started_ms;
 
     struct listener listener;
+    struct exporter exporter;
     uv_signal_t terminate, interrupt, hangup;
     uv_timer_t tick;                    /* each second */
     uv_timer_t drain_timer;
