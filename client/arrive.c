@@ -173,22 +173,77 @@ static enum arrival on_credit(struct fetchd_client *client, struct fetchd_reques
     return client->wire.fd < 0 ? BROKEN : QUIET;
 }
 
+/* ---- questions ---- */
+
+static bool is_asked(const struct fetchd_client *client, const struct ipc_frame *frame)
+{
+    return client->question.id != 0 && frame->id == client->question.id && !client->question.answered;
+}
+
+static void fail_question(struct fetchd_client *client, const struct ipc_failure *failure)
+{
+    failure_set(&client->question.failure, ipc_error_find(failure->name.data, failure->name.length), "%.*s",
+                (int)failure->message.length, failure->message.length ? failure->message.data : "");
+}
+
 static enum arrival on_status_reply(struct fetchd_client *client, struct fetchd_request *request,
                                     const struct ipc_frame *frame)
 {
     struct ipc_status_reply reply;
     struct question *question = &client->question;
     (void)request;
-    if (frame->id != question->id || question->id == 0)
+    if (!is_asked(client, frame))
         return QUIET;
     if (!decode(client, frame, &reply))
         return BROKEN;
-    text_reset(&question->answer);
     if (question->as_json)
         describe_json(&question->answer, ipc_table(IPC_STATUS_REPLY), &reply);
     else
         describe_text(&question->answer, ipc_table(IPC_STATUS_REPLY), &reply);
     question->answered = true;
+    return QUIET;
+}
+
+static enum arrival on_metrics_reply(struct fetchd_client *client, struct fetchd_request *request,
+                                     const struct ipc_frame *frame)
+{
+    struct ipc_metrics_reply reply;
+    (void)request;
+    if (!is_asked(client, frame))
+        return QUIET;
+    if (!decode(client, frame, &reply))
+        return BROKEN;
+    text_add(&client->question.answer, reply.text.data, reply.text.length);
+    client->question.answered = true;
+    return QUIET;
+}
+
+static enum arrival on_control_reply(struct fetchd_client *client, struct fetchd_request *request,
+                                     const struct ipc_frame *frame)
+{
+    struct ipc_control_reply reply;
+    (void)request;
+    if (!is_asked(client, frame))
+        return QUIET;
+    if (!decode(client, frame, &reply))
+        return BROKEN;
+    if (reply.error)
+        fail_question(client, reply.error);
+    client->question.answered = true;
+    return QUIET;
+}
+
+/* A question that is refused ends as a request would. */
+static enum arrival on_question_done(struct fetchd_client *client, const struct ipc_frame *frame)
+{
+    struct ipc_done done;
+    if (!decode(client, frame, &done))
+        return BROKEN;
+    if (done.error)
+        fail_question(client, done.error);
+    else
+        failure_set(&client->question.failure, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon gave no answer");
+    client->question.answered = true;
     return QUIET;
 }
 
@@ -246,23 +301,10 @@ static enum arrival on_data(struct fetchd_client *client, struct fetchd_request 
     return TOLD;
 }
 
-static enum arrival on_question_done(struct fetchd_client *client, const struct ipc_frame *frame)
-{
-    struct ipc_done done;
-    if (!decode(client, frame, &done))
-        return BROKEN;
-    struct ipc_text name = done.error ? done.error->name : IPC_TEXT("internal");
-    struct ipc_text message = done.error ? done.error->message : IPC_TEXT("");
-    failure_set(&client->question.failure, ipc_error_find(name.data, name.length), "%.*s", (int)message.length,
-                message.length ? message.data : "");
-    client->question.answered = true;
-    return QUIET;
-}
-
 static enum arrival on_done(struct fetchd_client *client, struct fetchd_request *request,
                             const struct ipc_frame *frame)
 {
-    if (frame->id == client->question.id && frame->id != 0)
+    if (is_asked(client, frame))
         return on_question_done(client, frame);
     return request ? TOLD : QUIET;
 }
@@ -284,6 +326,8 @@ static const struct { on_frame *call; unsigned whose; } hearers[] = {
     [IPC_HOP] = { on_hop, REQUEST },
     [IPC_REWIND] = { on_rewind, REQUEST },
     [IPC_STATUS_REPLY] = { on_status_reply, REQUEST },
+    [IPC_METRICS_REPLY] = { on_metrics_reply, REQUEST },
+    [IPC_CONTROL_REPLY] = { on_control_reply, REQUEST },
 };
 
 static enum arrival arrive(struct fetchd_client *client, const struct ipc_frame *frame,

@@ -106,6 +106,8 @@ static void take_plain(struct ipc_fetch *fetch, const struct fetchd_options *opt
     fetch->cert_pem = bytes(options->cert_pem, options->cert_pem_size);
     fetch->key_pem = bytes(options->key_pem, options->key_pem_size);
     fetch->insecure = options->insecure;
+    fetch->attempts = options->attempts;
+    fetch->retry_5xx = options->retry_5xx;
 }
 
 static int check_length(const struct ipc_field *field, size_t length, struct failure *failure)

@@ -58,15 +58,21 @@ int fetchd_connect(struct fetchd_client *client, int timeout_ms)
     return fetchd_ping(client, timeout_ms) < 0 ? -1 : 0;
 }
 
-static char *status(struct fetchd_client *client, bool as_json, int timeout_ms)
+static int ask(struct fetchd_client *client, unsigned number, bool as_json, int timeout_ms)
 {
     int64_t deadline_ms = wait_deadline(timeout_ms);
     if (begin_question(client) < 0)
-        return NULL;
+        return FETCHD_FAILED;
+    text_reset(&client->question.answer);
     client->question.as_json = as_json;
     client->question.id = ++client->last_id;
-    client_say(client, IPC_STATUS, client->question.id, NULL);
-    if (wait_for_answer(client, deadline_ms) < 0)
+    client_say(client, number, client->question.id, NULL);
+    return wait_for_answer(client, deadline_ms);
+}
+
+static char *ask_for_text(struct fetchd_client *client, unsigned number, bool as_json, int timeout_ms)
+{
+    if (ask(client, number, as_json, timeout_ms) < 0)
         return NULL;
     char *answer = text_take(&client->question.answer);
     if (!answer)
@@ -76,10 +82,25 @@ static char *status(struct fetchd_client *client, bool as_json, int timeout_ms)
 
 char *fetchd_status_json(struct fetchd_client *client, int timeout_ms)
 {
-    return status(client, true, timeout_ms);
+    return ask_for_text(client, IPC_STATUS, true, timeout_ms);
 }
 
 char *fetchd_status_text(struct fetchd_client *client, int timeout_ms)
 {
-    return status(client, false, timeout_ms);
+    return ask_for_text(client, IPC_STATUS, false, timeout_ms);
+}
+
+char *fetchd_metrics(struct fetchd_client *client, int timeout_ms)
+{
+    return ask_for_text(client, IPC_METRICS, false, timeout_ms);
+}
+
+int fetchd_reload(struct fetchd_client *client, int timeout_ms)
+{
+    return ask(client, IPC_RELOAD, false, timeout_ms);
+}
+
+int fetchd_drain(struct fetchd_client *client, int timeout_ms)
+{
+    return ask(client, IPC_DRAIN, false, timeout_ms);
 }

@@ -70,12 +70,12 @@ struct taken {
     size_t payload_bytes;
 };
 
-/* One question about the daemon itself: STATUS or PING. */
+/* One question about the daemon itself. */
 struct question {
-    uint32_t id;               /* of STATUS; 0: none is open */
+    uint32_t id;               /* of STATUS and its like; 0: none is open */
     uint64_t token;            /* of PING; 0: none is open */
     bool answered, as_json;
-    struct text answer;
+    struct text answer;        /* for people or programs, when there is more to say than yes */
     struct failure failure;    /* name NULL: none */
 };
 

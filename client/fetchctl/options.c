@@ -88,7 +88,7 @@ static const struct option table[] = {
     { 'm', "max-time", SECONDS, ASKING, AT(max_time_ms), "SECONDS", "for the whole request", NULL },
     { 0, "connect-timeout", SECONDS, ASKING, AT(connect_timeout_ms), "SECONDS", "until connected", NULL },
     { 0, "limit-rate", BYTES, ASKING, AT(limit_rate_bytes), "SPEED", "bytes a second; k, m, g", NULL },
-    { 0, "retry", NUMBER, FETCHING, AT(retry), "N", "ask again after an error that is retryable", NULL },
+    { 0, "retry", NUMBER, FETCHING, AT(retry), "N", "attempts after the first, when a failure may pass", NULL },
     { 's', "silent", FLAG, ASKING, AT(silent), NULL, "no progress, no error messages", NULL },
     { 'S', "show-error", FLAG, ASKING, AT(show_error), NULL, "error messages in spite of -s", NULL },
     { 'v', "verbose", FLAG, FETCHING, AT(verbose), NULL, "say what happens, credentials left out", NULL },

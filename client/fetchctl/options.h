@@ -12,6 +12,7 @@
 enum {
     COMMAND_GET = 1, COMMAND_HEAD = 2, COMMAND_POST = 4, COMMAND_PUT = 8, COMMAND_DELETE = 16,
     COMMAND_REQUEST = 32, COMMAND_BATCH = 64, COMMAND_BENCH = 128, COMMAND_STATUS = 256,
+    COMMAND_METRICS = 512, COMMAND_RELOAD = 1024, COMMAND_DRAIN = 2048,
 };
 
 /* Exit codes of our own making; all others come from the table of error names. */

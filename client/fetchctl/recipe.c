@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define MOST_ATTEMPTS 100
+
 static void add_header(struct recipe *recipe, const char *name, size_t name_length, const char *value)
 {
     recipe->headers = must_resize(recipe->headers, recipe->header_count + 1, sizeof *recipe->headers);
@@ -184,6 +186,10 @@ static void take_plain(struct fetchd_options *asked, const struct options *optio
     asked->resolve = (const char *const *)options->resolve.items;
     asked->resolve_count = options->resolve.count;
     asked->insecure = options->insecure;
+    if (options->retry > 0) {
+        asked->attempts = options->retry < MOST_ATTEMPTS ? (unsigned)options->retry + 1 : MOST_ATTEMPTS;
+        asked->retry_5xx = true;
+    }
 }
 
 int recipe_init(struct recipe *recipe, const struct options *options)

@@ -1,4 +1,4 @@
-/* fetchctl status: what the daemon and its workers are doing. */
+/* fetchctl status, metrics, reload, drain: the daemon itself. */
 #ifndef FETCHCTL_STATUS_H
 #define FETCHCTL_STATUS_H
 
@@ -6,7 +6,10 @@
 
 #include <fetchd/client.h>
 
-/* The exit code. */
+/* Each returns the exit code. */
 int status_run(struct fetchd_client *client, const struct options *options);
+int status_run_metrics(struct fetchd_client *client, const struct options *options);
+int status_run_reload(struct fetchd_client *client, const struct options *options);
+int status_run_drain(struct fetchd_client *client, const struct options *options);
 
 #endif

@@ -194,7 +194,8 @@ static void on_done(struct transfer *transfer, const struct fetchd_event *event)
         trace_done(event->done);
     if (!error)
         return;
-    transfer->retryable = error->retryable && !transfer->response && transfer->code == 0;
+    /* What the daemon has tried it has tried as often as it may; the rest is ours. */
+    transfer->retryable = error->retryable && error->attempts == 0 && !transfer->response && transfer->code == 0;
     fail(transfer, error->exit_code, "%s: %s", error->name, error->message);
 }
 

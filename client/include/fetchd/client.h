@@ -241,6 +241,9 @@ struct fetchd_options {
 
     const char *const *require;   /* features without which the request must fail */
     size_t require_count;
+
+    unsigned attempts;         /* in all, when a failure may pass; 0: the daemon's setting */
+    bool retry_5xx;            /* any 5xx is such a failure, not only 503 with Retry-After */
 };
 
 #define FETCHD_INLINE_BODY_BYTES 786432
@@ -408,7 +411,16 @@ FETCHD_API int64_t fetchd_ping(struct fetchd_client *client, int timeout_ms);
  * failure; free it with fetchd_free(). */
 FETCHD_API char *fetchd_status_json(struct fetchd_client *client, int timeout_ms);
 FETCHD_API char *fetchd_status_text(struct fetchd_client *client, int timeout_ms);
+
+/* Its metrics in the Prometheus text format. NULL on failure; free it with fetchd_free(). */
+FETCHD_API char *fetchd_metrics(struct fetchd_client *client, int timeout_ms);
+
 FETCHD_API void fetchd_free(void *memory);
+
+/* For the daemon's own user and root: reads its settings again; finishes what is open and stops. 0 when
+ * that is done or, for the second, begun; else FETCHD_FAILED or FETCHD_TIMED_OUT. */
+FETCHD_API int fetchd_reload(struct fetchd_client *client, int timeout_ms);
+FETCHD_API int fetchd_drain(struct fetchd_client *client, int timeout_ms);
 
 #ifdef __cplusplus
 }
