@@ -29,7 +29,7 @@ MAY = {
     'daemon': (('ipc', 'conf'), r'uv\.h'),
     'worker': (('ipc',), r'uv\.h|curl/|zlib\.h|brotli/|zstd\.h'),
     'worker/tls': (('ipc',), r'uv\.h|curl/|openssl/'),
-    'client': (('ipc', 'ipc/error', 'client/include'), r'fetchd/client\.h'),
+    'client': (('ipc', 'ipc/error', 'client/include'), r'fetchd/client\.h|sha2\.h'),
     'systemd': (('daemon',), r'systemd/'),
     'windows-service': (('daemon',), r''),
 }
