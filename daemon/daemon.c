@@ -8,6 +8,7 @@
 #include "sleeper.h"
 #include "supervisor.h"
 
+#include "ipc/credit.h"
 #include "ipc/endpoint.h"
 
 #include <errno.h>
@@ -193,6 +194,21 @@ static void expire_waiting(struct daemon *daemon)
                 request_event(request, REQUEST_EXPIRE, NULL);
         }
     }
+}
+
+/* ---- credit of what is held ---- */
+
+int64_t daemon_frame_cost(struct daemon *daemon, enum ipc_speaker speaker, const struct ipc_frame *frame)
+{
+    struct ipc_bytes payload = { NULL, 0 };
+    union ipc_any message;
+    if (frame->type == IPC_DATA)
+        ipc_unpack_data(&daemon->kept_decoder, frame, &payload);
+    else if (frame->type != IPC_MESSAGE)
+        return 0;
+    else if (ipc_unpack(&daemon->kept_decoder, speaker, frame, &message) == 0)
+        payload = message.message.data;
+    return ipc_credit_cost(payload.length);
 }
 
 /* ---- time ---- */

@@ -106,6 +106,9 @@ void daemon_wake_queue(struct daemon *daemon);
 
 void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor);
 
+/* The credit that a frame which was packed here, or checked, costs: 0 for one without payload. */
+int64_t daemon_frame_cost(struct daemon *daemon, enum ipc_speaker speaker, const struct ipc_frame *frame);
+
 /* 32 bits for jitter; not for secrets. */
 uint32_t daemon_random(struct daemon *daemon);
 

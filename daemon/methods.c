@@ -118,22 +118,41 @@ static void on_rewind(struct session *session, const struct ipc_frame *frame, co
     pass_on(session, frame, REQUEST_REWOUND, &detail);
 }
 
+static void on_flush(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    struct request_detail detail = { .frame = frame, .message = message };
+    pass_on(session, frame, REQUEST_FLUSH, &detail);
+}
+
+/* Payload takes of the connection's window, and is consumed as soon as it is here: each request's own
+ * credit bounds what then waits for its worker. */
+static bool charge_window(struct session *session, size_t payload_bytes)
+{
+    if (!ipc_window_spend(&session->window, payload_bytes)) {
+        violation(session, "payload beyond the connection's credit");
+        return false;
+    }
+    struct ipc_credit credit = { .bytes = (uint64_t)ipc_window_consume(&session->window, payload_bytes) };
+    if (credit.bytes > 0)
+        session_send(session, IPC_CREDIT, 0, &credit);
+    return true;
+}
+
+static void on_message(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    struct request_detail detail = { .frame = frame, .message = message };
+    if (charge_window(session, message->message.data.length))
+        pass_on(session, frame, REQUEST_TELL, &detail);
+}
+
 static void on_data(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
 {
     struct request_detail detail = { .frame = frame };
     (void)message;
-    if (ipc_unpack_data(&session->daemon->decoder, frame, &detail.payload) < 0) {
+    if (ipc_unpack_data(&session->daemon->decoder, frame, &detail.payload) < 0)
         violation(session, session->daemon->decoder.reason);
-        return;
-    }
-    if (!ipc_window_spend(&session->window, detail.payload.length)) {
-        violation(session, "DATA beyond the connection's credit");
-        return;
-    }
-    struct ipc_credit credit = { .bytes = (uint64_t)ipc_window_consume(&session->window, detail.payload.length) };
-    if (credit.bytes > 0)
-        session_send(session, IPC_CREDIT, 0, &credit);
-    pass_on(session, frame, REQUEST_BODY, &detail);
+    else if (charge_window(session, detail.payload.length))
+        pass_on(session, frame, REQUEST_BODY, &detail);
 }
 
 /* ---- control ---- */
@@ -182,6 +201,8 @@ static const struct method {
     { IPC_DATA, STREAM, on_data },
     { IPC_CANCEL, STREAM, on_cancel },
     { IPC_REWIND, STREAM, on_rewind },
+    { IPC_MESSAGE, STREAM, on_message },
+    { IPC_FLUSH, STREAM, on_flush },
     { IPC_STATUS, STREAM, on_status },
     { IPC_METRICS, STREAM, on_metrics },
     { IPC_RELOAD, STREAM, on_reload },

@@ -30,6 +30,7 @@ static const char *const state_names[REQUEST_STATES] = {
 static const char *const event_names[REQUEST_EVENTS] = {
     [REQUEST_ASSIGN] = "assign", [REQUEST_WAKE] = "wake", [REQUEST_REFUSE] = "refuse", [REQUEST_EXPIRE] = "expire", [REQUEST_SENDING] = "sending",
     [REQUEST_HOP] = "hop", [REQUEST_RESPONSE] = "response", [REQUEST_DATA] = "data",
+    [REQUEST_MESSAGE] = "message", [REQUEST_FLUSHED] = "flushed", [REQUEST_TELL] = "tell", [REQUEST_FLUSH] = "flush",
     [REQUEST_UPLOAD_CREDIT] = "upload credit", [REQUEST_DONE] = "done", [REQUEST_LOST] = "lost",
     [REQUEST_BODY] = "body", [REQUEST_CREDIT] = "credit", [REQUEST_REWOUND] = "rewound",
     [REQUEST_CANCEL] = "cancel", [REQUEST_HANGUP] = "hangup", [REQUEST_SHUTDOWN] = "shutdown",
@@ -333,6 +334,8 @@ static struct request *create(struct session *session, uint32_t id, const struct
     request->streamed = fetch->body_streamed;
     request->rewindable = fetch->rewindable;
     request->retry_5xx = fetch->retry_5xx;
+    request->websocket = ipc_text_is(origin->scheme, "ws") || ipc_text_is(origin->scheme, "wss");
+    request->reconnect = fetch->reconnect;
     request->proxy = proxies_find(&session->daemon->proxies, fetch->proxy);
     request->max_attempts = (unsigned)(fetch->attempts ? fetch->attempts : conf->retry_attempts);
     uint64_t total_ms = fetch->total_timeout_ms ? fetch->total_timeout_ms : conf->total_timeout_ms;
@@ -693,24 +696,49 @@ static bool retry_failure(struct request *request, const struct ipc_failure *fai
     return true;
 }
 
-static void forward_data(struct request *request, const struct request_detail *detail)
+static bool charge_worker(struct request *request, size_t payload_bytes)
 {
-    int64_t cost = ipc_credit_cost(detail->payload.length);
+    int64_t cost = ipc_credit_cost(payload_bytes);
     if (cost > request->granted) {
-        supervisor_breach(request->supervisor, "DATA beyond its credit");
-        return;
+        supervisor_breach(request->supervisor, "payload beyond its credit");
+        return false;
     }
     request->granted -= cost;
     request->client_credit -= cost;
+    return true;
+}
+
+static void forward_data(struct request *request, const struct request_detail *detail)
+{
+    if (!charge_worker(request, detail->payload.length))
+        return;
     session_send_data(request->session, request->client_id, detail->payload.data, detail->payload.length);
     request_grant(request);
+}
+
+static void forward_message(struct request *request, const struct request_detail *detail)
+{
+    size_t payload_bytes = detail->message->message.data.length;
+    if (!request->websocket) {
+        supervisor_breach(request->supervisor, "MESSAGE for a request that is no WebSocket");
+        return;
+    }
+    if (!charge_worker(request, payload_bytes))
+        return;
+    session_send_message(request->session, request->client_id, detail->frame, payload_bytes);
+    request_grant(request);
+}
+
+static void forward_flushed(struct request *request, const struct request_detail *detail)
+{
+    session_send(request->session, IPC_FLUSHED, request->client_id, &detail->message->flushed);
 }
 
 static void take_upload_credit(struct request *request, const struct request_detail *detail)
 {
     uint64_t bytes = detail->message->credit.bytes;
     int64_t *credit = request->rewinding ? &request->upload_withheld : &request->upload_credit;
-    if (!request->streamed || !ipc_credit_add(credit, bytes))
+    if (!(request->streamed || request->websocket) || !ipc_credit_add(credit, bytes))
         supervisor_breach(request->supervisor, "upload credit unasked");
     else if (!request->rewinding)
         session_send(request->session, IPC_CREDIT, request->client_id, &detail->message->credit);
@@ -769,9 +797,26 @@ static void lose_placed(struct request *request, const struct request_detail *de
     queue_again(request);
 }
 
+/* A WebSocket that asked for it is opened again; what was on its way is gone, and the client knows. */
+static void reopen(struct request *request)
+{
+    struct ipc_reopen reopened = { .attempt = request->attempts };
+    leave_worker(request);
+    request->upload_credit = 0;
+    session_send(request->session, IPC_REOPEN, request->client_id, &reopened);
+    request->attempts = 1;
+    if (retry_later(request, 0))
+        return;
+    fail(request, IPC_ERROR_WORKER_LOST, true, "the worker died, and no time is left to open the WebSocket again");
+    destroy(request);
+}
+
 static void lose_answered(struct request *request, const struct request_detail *detail)
 {
-    (void)detail;
+    if (request->websocket && request->reconnect && !is_poison(request, detail)) {
+        reopen(request);
+        return;
+    }
     fail(request, IPC_ERROR_WORKER_LOST, request->idempotent, "the worker died in the midst of the body");
     destroy(request);
 }
@@ -792,6 +837,24 @@ static void forward_body(struct request *request, const struct request_detail *d
     request->body_begun = true;
     request->body_ended = ends;
     supervisor_send_data(request->supervisor, request->worker_id, detail->payload.data, detail->payload.length);
+}
+
+static void forward_tell(struct request *request, const struct request_detail *detail)
+{
+    size_t payload_bytes = detail->message->message.data.length;
+    int64_t cost = ipc_credit_cost(payload_bytes);
+    if (!request->websocket || cost > request->upload_credit) {
+        session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION,
+                     "MESSAGE beyond the WebSocket's credit, or for a request that is none");
+        return;
+    }
+    request->upload_credit -= cost;
+    supervisor_send_message(request->supervisor, request->worker_id, detail->frame, payload_bytes);
+}
+
+static void forward_flush(struct request *request, const struct request_detail *detail)
+{
+    supervisor_send(request->supervisor, IPC_FLUSH, request->worker_id, &detail->message->flush);
 }
 
 /* An empty body may end before a worker has it; no credit exists for anything more. */
@@ -865,25 +928,31 @@ static void ignore(struct request *request, const struct request_detail *detail)
     (void)detail;
 }
 
+/* TELL and FLUSH are ignored while a WebSocket is being opened again: they were sent before the client
+ * saw REOPEN. */
+
 /* THE table of a request's life. NULL: who says that breaks the protocol, or it can't happen. */
 static reaction *const reactions[REQUEST_STATES][REQUEST_EVENTS] = {
     [REQUEST_QUEUED] = {
-        [REQUEST_ASSIGN] = assign, [REQUEST_WAKE] = wake_queued, [REQUEST_REFUSE] = refuse_queued, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
+        [REQUEST_TELL] = ignore, [REQUEST_FLUSH] = ignore, [REQUEST_ASSIGN] = assign, [REQUEST_WAKE] = wake_queued, [REQUEST_REFUSE] = refuse_queued, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
         [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_queued,
         [REQUEST_HANGUP] = discard, [REQUEST_SHUTDOWN] = shut_queued,
     },
     [REQUEST_WAITING] = {
-        [REQUEST_WAKE] = wake_waiting, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
+        [REQUEST_TELL] = ignore, [REQUEST_FLUSH] = ignore, [REQUEST_WAKE] = wake_waiting, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
         [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_queued,
         [REQUEST_HANGUP] = discard, [REQUEST_SHUTDOWN] = shut_queued,
     },
     [REQUEST_PLACED] = {
+        [REQUEST_TELL] = ignore, [REQUEST_FLUSH] = ignore,
         [REQUEST_SENDING] = note_sending, [REQUEST_HOP] = follow_hop, [REQUEST_RESPONSE] = answer,
         [REQUEST_UPLOAD_CREDIT] = take_upload_credit, [REQUEST_DONE] = finish, [REQUEST_LOST] = lose_placed,
         [REQUEST_BODY] = forward_body, [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound,
         [REQUEST_CANCEL] = cancel_placed, [REQUEST_HANGUP] = hangup_placed, [REQUEST_SHUTDOWN] = shut_placed,
     },
     [REQUEST_ANSWERED] = {
+        [REQUEST_MESSAGE] = forward_message, [REQUEST_FLUSHED] = forward_flushed, [REQUEST_TELL] = forward_tell,
+        [REQUEST_FLUSH] = forward_flush,
         [REQUEST_DATA] = forward_data, [REQUEST_UPLOAD_CREDIT] = take_upload_credit, [REQUEST_DONE] = finish,
         [REQUEST_LOST] = lose_answered, [REQUEST_BODY] = forward_body, [REQUEST_CREDIT] = take_credit,
         [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_placed, [REQUEST_HANGUP] = hangup_placed,
@@ -891,7 +960,7 @@ static reaction *const reactions[REQUEST_STATES][REQUEST_EVENTS] = {
     },
     [REQUEST_ABANDONED] = {
         [REQUEST_SENDING] = ignore, [REQUEST_HOP] = ignore, [REQUEST_RESPONSE] = ignore, [REQUEST_DATA] = ignore,
-        [REQUEST_UPLOAD_CREDIT] = ignore, [REQUEST_DONE] = discard, [REQUEST_LOST] = discard,
+        [REQUEST_MESSAGE] = ignore, [REQUEST_FLUSHED] = ignore, [REQUEST_UPLOAD_CREDIT] = ignore, [REQUEST_DONE] = discard, [REQUEST_LOST] = discard,
     },
 };
 

@@ -36,10 +36,14 @@ enum request_event {
     REQUEST_HOP,            /* worker: a redirect to follow */
     REQUEST_RESPONSE,       /* worker */
     REQUEST_DATA,           /* worker: response body */
-    REQUEST_UPLOAD_CREDIT,  /* worker: it takes so much request body */
+    REQUEST_MESSAGE,        /* worker: a WebSocket message, or a piece */
+    REQUEST_FLUSHED,        /* worker: what the client sent so far is with the kernel */
+    REQUEST_UPLOAD_CREDIT,  /* worker: it takes so much request body, or messages */
     REQUEST_DONE,           /* worker */
     REQUEST_LOST,           /* its worker is gone; `suspicious` when a request can have caused it */
     REQUEST_BODY,           /* client: request body */
+    REQUEST_TELL,           /* client: a WebSocket message, or a piece */
+    REQUEST_FLUSH,          /* client: say when it is out */
     REQUEST_CREDIT,         /* client: it takes so much response body */
     REQUEST_REWOUND,        /* client: the body starts again */
     REQUEST_CANCEL,         /* client */
@@ -79,7 +83,7 @@ struct request {
     bool parked, unparked, counts_at_origin, noted_at_origin;
     struct sleeper *sleeper;          /* its alarm, while it waits for a time */
 
-    bool idempotent, sending, from_public, follow, retry_5xx, retrying;
+    bool idempotent, sending, from_public, follow, retry_5xx, retrying, websocket, reconnect;
     unsigned attempts, max_attempts, redirects, max_redirects, deaths;
     uint64_t queued_ms, expires_ms;   /* the latter by its total timeout; 0: never */
 

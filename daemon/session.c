@@ -182,27 +182,36 @@ void session_send_body(struct session *session, unsigned number, uint32_t id, co
         sent(session, ipc_channel_send_body(&session->channel, number, id, body, body_length));
 }
 
+/* Takes the connection's credit for a payload; false when it must be held until there is more. */
+static bool take_credit(struct session *session, size_t payload_bytes)
+{
+    int64_t cost = ipc_credit_cost(payload_bytes);
+    if (must_wait(session) || cost > session->credit)
+        return false;
+    session->credit -= cost;
+    return true;
+}
+
 void session_send_data(struct session *session, uint32_t id, const void *data, size_t bytes)
 {
-    int64_t cost = ipc_credit_cost(bytes);
-    if (must_wait(session) || cost > session->credit) {
-        sent(session, ipc_pack_data(&session->held, id, data, bytes));
-        return;
-    }
-    session->credit -= cost;
-    sent(session, ipc_channel_send_data(&session->channel, id, data, bytes));
+    sent(session, take_credit(session, bytes) ? ipc_channel_send_data(&session->channel, id, data, bytes)
+                                              : ipc_pack_data(&session->held, id, data, bytes));
+}
+
+void session_send_message(struct session *session, uint32_t id, const struct ipc_frame *frame, size_t payload_bytes)
+{
+    sent(session, take_credit(session, payload_bytes)
+         ? ipc_channel_send_body(&session->channel, IPC_MESSAGE, id, frame->body, frame->body_length)
+         : ipc_pack_body(&session->held, IPC_MESSAGE, id, frame->body, frame->body_length));
 }
 
 /* False when the frame must wait on. */
 static bool release_frame(struct session *session, const struct ipc_frame *frame)
 {
-    if (frame->type == IPC_DATA) {
-        struct ipc_bytes payload;
-        if (ipc_unpack_data(&session->daemon->decoder, frame, &payload) < 0
-            || ipc_credit_cost(payload.length) > session->credit)
-            return false;
-        session->credit -= ipc_credit_cost(payload.length);
-    }
+    int64_t cost = daemon_frame_cost(session->daemon, IPC_WORKER, frame);
+    if (cost > session->credit)
+        return false;
+    session->credit -= cost;
     sent(session, ipc_channel_send_body(&session->channel, frame->type, frame->id, frame->body, frame->body_length));
     return true;
 }

@@ -53,6 +53,9 @@ void session_send_body(struct session *session, unsigned number, uint32_t id, co
                        size_t body_length);
 void session_send_data(struct session *session, uint32_t id, const void *data, size_t bytes);
 
+/* Passes on a worker's MESSAGE with a payload of so many bytes. */
+void session_send_message(struct session *session, uint32_t id, const struct ipc_frame *frame, size_t payload_bytes);
+
 void session_enter(struct session *session, struct request *request);
 void session_leave(struct session *session, struct request *request);
 

@@ -191,6 +191,7 @@ static void drain(struct supervisor *supervisor, const char *why)
     struct ipc_goaway goaway;
     IPC_INIT(GOAWAY, &goaway);
     goaway.reason = ipc_text(why);
+    goaway.drain_ms = supervisor->daemon->conf->worker_drain_ms;
     uint64_t drain_ms = supervisor->daemon->conf->worker_drain_ms;
     supervisor->drain_until_ms = uv_now(&supervisor->daemon->loop) + drain_ms;
     enter_state(supervisor, SUPERVISOR_DRAINING, drain_ms < RECHECK_MS ? drain_ms + 1 : RECHECK_MS);
@@ -365,14 +366,13 @@ static void on_error(struct supervisor *supervisor, const union ipc_any *message
 static void release_held(struct supervisor *supervisor)
 {
     struct ipc_frame frame;
-    struct ipc_bytes payload;
     struct ipc_buffer *held = &supervisor->held;
     while (ipc_frame_read(ipc_buffer_data(held), ipc_buffer_length(held), &frame, NULL) == IPC_FRAME_OK) {
-        if (ipc_unpack_data(&supervisor->daemon->decoder, &frame, &payload) < 0
-            || ipc_credit_cost(payload.length) > supervisor->upload_credit)
+        int64_t cost = daemon_frame_cost(supervisor->daemon, IPC_CLIENT, &frame);
+        if (cost > supervisor->upload_credit)
             return;
-        supervisor->upload_credit -= ipc_credit_cost(payload.length);
-        ipc_channel_send_data(&supervisor->channel, frame.id, payload.data, payload.length);
+        supervisor->upload_credit -= cost;
+        ipc_channel_send_body(&supervisor->channel, frame.type, frame.id, frame.body, frame.body_length);
         ipc_buffer_consume(held, frame.whole_length);
     }
 }
@@ -411,7 +411,8 @@ static const struct { unsigned number; on_message *react; } connection_messages[
 /* ... and about a request. */
 static const struct { unsigned number; enum request_event event; } request_messages[] = {
     { IPC_RESPONSE, REQUEST_RESPONSE }, { IPC_DATA, REQUEST_DATA }, { IPC_DONE, REQUEST_DONE },
-    { IPC_HOP, REQUEST_HOP }, { IPC_SENDING, REQUEST_SENDING }, { IPC_CREDIT, REQUEST_UPLOAD_CREDIT },
+    { IPC_HOP, REQUEST_HOP }, { IPC_MESSAGE, REQUEST_MESSAGE },
+    { IPC_FLUSHED, REQUEST_FLUSHED }, { IPC_SENDING, REQUEST_SENDING }, { IPC_CREDIT, REQUEST_UPLOAD_CREDIT },
 };
 
 static void on_connection_frame(struct supervisor *supervisor, const struct ipc_frame *frame)
@@ -429,17 +430,15 @@ static void on_connection_frame(struct supervisor *supervisor, const struct ipc_
     supervisor_breach(supervisor, "a message without a request");
 }
 
-static bool take_data(struct supervisor *supervisor, const struct ipc_frame *frame, struct ipc_bytes *ret_payload)
+/* Payload takes of the connection's window, and is consumed as soon as it is here: each request's own
+ * credit bounds what then waits for its client. */
+static bool charge_window(struct supervisor *supervisor, size_t payload_bytes)
 {
-    if (ipc_unpack_data(&supervisor->daemon->decoder, frame, ret_payload) < 0) {
-        supervisor_breach(supervisor, supervisor->daemon->decoder.reason);
+    if (!ipc_window_spend(&supervisor->window, payload_bytes)) {
+        supervisor_breach(supervisor, "payload beyond the connection's credit");
         return false;
     }
-    if (!ipc_window_spend(&supervisor->window, ret_payload->length)) {
-        supervisor_breach(supervisor, "DATA beyond the connection's credit");
-        return false;
-    }
-    struct ipc_credit credit = { .bytes = (uint64_t)ipc_window_consume(&supervisor->window, ret_payload->length) };
+    struct ipc_credit credit = { .bytes = (uint64_t)ipc_window_consume(&supervisor->window, payload_bytes) };
     if (credit.bytes > 0)
         supervisor_send(supervisor, IPC_CREDIT, 0, &credit);
     return true;
@@ -450,13 +449,19 @@ static void deliver(struct supervisor *supervisor, const struct ipc_frame *frame
     struct request_detail detail = { .frame = frame };
     union ipc_any message;
     if (frame->type == IPC_DATA) {
-        if (!take_data(supervisor, frame, &detail.payload))
+        if (ipc_unpack_data(&supervisor->daemon->decoder, frame, &detail.payload) < 0) {
+            supervisor_breach(supervisor, supervisor->daemon->decoder.reason);
+            return;
+        }
+        if (!charge_window(supervisor, detail.payload.length))
             return;
     } else {
         if (ipc_unpack(&supervisor->daemon->decoder, IPC_WORKER, frame, &message) < 0) {
             supervisor_breach(supervisor, supervisor->daemon->decoder.reason);
             return;
         }
+        if (frame->type == IPC_MESSAGE && !charge_window(supervisor, message.message.data.length))
+            return;
         detail.message = &message;
     }
     struct request *request = request_of_worker(supervisor, frame->id);
@@ -706,15 +711,30 @@ void supervisor_send(struct supervisor *supervisor, unsigned number, uint32_t id
         note_deaf(supervisor);
 }
 
+/* Takes the connection's credit for a payload; false when it must be held until there is more. */
+static bool take_credit(struct supervisor *supervisor, size_t payload_bytes)
+{
+    int64_t cost = ipc_credit_cost(payload_bytes);
+    if (ipc_buffer_length(&supervisor->held) > 0 || cost > supervisor->upload_credit)
+        return false;
+    supervisor->upload_credit -= cost;
+    return true;
+}
+
 void supervisor_send_data(struct supervisor *supervisor, uint32_t id, const void *data, size_t bytes)
 {
-    bool waits = ipc_buffer_length(&supervisor->held) > 0;
-    if (waits || ipc_credit_cost(bytes) > supervisor->upload_credit) {
-        if (ipc_pack_data(&supervisor->held, id, data, bytes) < 0)
-            note_deaf(supervisor);
-        return;
-    }
-    supervisor->upload_credit -= ipc_credit_cost(bytes);
-    if (ipc_channel_send_data(&supervisor->channel, id, data, bytes) < 0)
+    int result = take_credit(supervisor, bytes) ? ipc_channel_send_data(&supervisor->channel, id, data, bytes)
+                                                : ipc_pack_data(&supervisor->held, id, data, bytes);
+    if (result < 0)
+        note_deaf(supervisor);
+}
+
+void supervisor_send_message(struct supervisor *supervisor, uint32_t id, const struct ipc_frame *frame,
+                             size_t payload_bytes)
+{
+    int result = take_credit(supervisor, payload_bytes)
+        ? ipc_channel_send_body(&supervisor->channel, IPC_MESSAGE, id, frame->body, frame->body_length)
+        : ipc_pack_body(&supervisor->held, IPC_MESSAGE, id, frame->body, frame->body_length);
+    if (result < 0)
         note_deaf(supervisor);
 }

@@ -108,4 +108,8 @@ void supervisor_adopt(struct supervisor *supervisor, struct request *request);
 void supervisor_send(struct supervisor *supervisor, unsigned number, uint32_t id, const void *message);
 void supervisor_send_data(struct supervisor *supervisor, uint32_t id, const void *data, size_t bytes);
 
+/* Passes on a client's MESSAGE with a payload of so many bytes. */
+void supervisor_send_message(struct supervisor *supervisor, uint32_t id, const struct ipc_frame *frame,
+                             size_t payload_bytes);
+
 #endif

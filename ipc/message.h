@@ -58,7 +58,7 @@ enum ipc_speaker {
 #define IPC_C_TYPE_LIST(record) struct { const struct ipc_##record *items; size_t count; }
 #include "messages.def"
 
-enum ipc_message {
+enum ipc_number {
 #define MESSAGE(NAME, name, number, speakers) IPC_##NAME = number,
 #include "messages.def"
 };
