@@ -1,0 +1,107 @@
+"""Backpressure: a client that stops reading a 1 GiB body costs neither the daemon nor a worker memory,
+and others go on; HTTP/1.1 and HTTP/2, identity and gzip, one stream and 50."""
+import unittest
+
+from world import MIB, World, paths, proc, tap
+
+LIMIT = 4 * MIB
+
+
+class Stalled(World):
+    workers = 2
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.nginx.write_huge()
+        if paths.sanitized():
+            raise unittest.SkipTest("AddressSanitizer's memory is not the program's")
+
+    def warm_up(self, path, server, streams, compressed):
+        """Does the same once with bodies that end, so that what is measured is the stall alone:
+        connections, TLS and buffers are there already. Each worker gets its part."""
+        with self.fetchd.connect(keep=False) as c:
+            ids = [c.fetch(self.url('/1m' if not compressed else '/gzip/1m', server), compressed=compressed)
+                   for _ in range(max(streams, 2) * 2)]
+            for id in ids:
+                self.good(c.finish(id, 120))
+
+    def settle(self):
+        """RSS by pid, once it does not change any more."""
+        last, same = None, 0
+        def steady():
+            nonlocal last, same
+            now = self.fetchd.memory()
+            same = same + 1 if now == last else 0
+            last = now
+            return same >= 30
+        proc.until(steady, 60, 'memory that stays the same')
+        return last
+
+    def others_go_on(self):
+        with self.fetchd.connect() as c:
+            for server in ('h1', 'h2', 'other'):
+                self.good(c.get(self.url('/1m', server)), sha256=self.nginx.hashes['1m'])
+
+    def stall(self, server, compressed, streams, reads):
+        """`reads`: the client reads its socket but gives no credit back; else it reads nothing."""
+        path = '/gzip/1g' if compressed else '/1g'
+        self.fetchd.until_idle()
+        self.warm_up(path, server, streams, compressed)
+        before = self.settle()
+        with self.fetchd.connect(auto_credit=False, keep=False) as c:
+            ids = [c.fetch(self.url(path, server), compressed=compressed) for _ in range(streams)]
+            if reads:
+                c.until(lambda: all(c.answer(id).bytes >= 200000 for id in ids))
+            after = self.settle()
+            self.others_go_on()
+            after = {pid: max(after[pid], size) for pid, size in self.settle().items()}
+            self.assertEqual(set(after), set(before), 'a worker was replaced')
+            growth = {('daemon' if pid == self.fetchd.pid else 'worker'): after[pid] - before[pid] for pid in before}
+            total = sum(after[pid] - before[pid] for pid in before)
+            print('%s %s, %d streams, %s: %s, in all %.1f MiB' % (
+                server, 'gzip' if compressed else 'identity', streams, 'no credit' if reads else 'not read',
+                ', '.join('%s %+.1f MiB' % (k, v / MIB) for k, v in growth.items()), total / MIB))
+            for pid in before:
+                self.assertLess(after[pid] - before[pid], LIMIT,
+                                '%s grew' % ('the daemon' if pid == self.fetchd.pid else 'a worker'))
+            self.assertFalse(any(c.answer(id).done for id in ids), 'a stalled request ended')
+        self.fetchd.until_idle()
+
+
+for server in ('h1', 'h2'):
+    for compressed in (False, True):
+        for streams in (1, 50):
+            for reads in (True, False):
+                name = 'test_%s_%s_%s_%s' % (
+                    {'h1': 'http1', 'h2': 'http2'}[server], 'gzip' if compressed else 'identity',
+                    'one_stream' if streams == 1 else '50_streams', 'without_credit' if reads else 'not_read')
+                setattr(Stalled, name, lambda self, a=(server, compressed, streams, reads): self.stall(*a))
+
+
+class Resumed(World):
+    def test_a_stream_that_stalled_goes_on_where_it_was(self):
+        with self.fetchd.connect(auto_credit=False, keep=False) as c:
+            for server in ('h1', 'h2'):
+                for path in ('/100m', '/gzip/100m'):
+                    with self.subTest(server=server, path=path):
+                        c.auto_credit = False
+                        id = c.fetch(self.url(path, server), compressed=True)
+                        c.until(lambda: c.answer(id).bytes >= 200000)
+                        c.ping(1)
+                        c.auto_credit = True
+                        c.grant(id, least=0)
+                        self.good(c.finish(id, 120), sha256=self.nginx.hashes['100m'])
+
+    def test_one_slow_stream_does_not_stall_another_of_its_connection(self):
+        with self.fetchd.connect(auto_credit=False, keep=False) as c:
+            slow = [c.fetch(self.url('/100m', server)) for server in ('h1', 'h2', 'h2')]
+            c.until(lambda: all(c.answer(id).bytes >= 200000 for id in slow))
+            c.auto_credit = True
+            for server in ('h1', 'h2', 'other'):
+                self.good(c.get(self.url('/1m', server)), sha256=self.nginx.hashes['1m'])
+            self.assertFalse(any(c.answer(id).done for id in slow))
+
+
+if __name__ == '__main__':
+    tap.main()
