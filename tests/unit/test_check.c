@@ -1,11 +1,9 @@
 /* check.c: what libcurl may be given. */
 #include "worker/check.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
+#include "unit.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 static struct check_refusal refusal;
 
@@ -188,21 +186,15 @@ static void unknown_http_versions_are_refused(void **state)
     }
 }
 
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_plain_request_is_fine),
-        cmocka_unit_test(no_byte_that_ends_a_line_gets_into_a_header),
-        cmocka_unit_test(a_header_name_is_a_token),
-        cmocka_unit_test(headers_of_the_connection_are_refused_by_name),
-        cmocka_unit_test(a_host_header_is_one_host),
-        cmocka_unit_test(a_method_is_a_token_and_no_tunnel),
-        cmocka_unit_test(only_schemes_that_work_are_taken),
-        cmocka_unit_test(ftp_only_downloads),
-        cmocka_unit_test(bodies_that_contradict_the_request_are_refused),
-        cmocka_unit_test(nothing_hides_in_proxy_credentials_or_resolve),
-        cmocka_unit_test(unknown_http_versions_are_refused),
-    };
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(
+    TEST(a_plain_request_is_fine),
+    TEST(no_byte_that_ends_a_line_gets_into_a_header),
+    TEST(a_header_name_is_a_token),
+    TEST(headers_of_the_connection_are_refused_by_name),
+    TEST(a_host_header_is_one_host),
+    TEST(a_method_is_a_token_and_no_tunnel),
+    TEST(only_schemes_that_work_are_taken),
+    TEST(ftp_only_downloads),
+    TEST(bodies_that_contradict_the_request_are_refused),
+    TEST(nothing_hides_in_proxy_credentials_or_resolve),
+    TEST(unknown_http_versions_are_refused))

@@ -2,15 +2,13 @@
  * encoders of the same libraries where they are linked, and by hand otherwise. */
 #include "worker/decode.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
-
-#include <cmocka.h>
 
 struct blob { uint8_t *data; size_t length; };
 
@@ -373,25 +371,19 @@ static void a_zstd_window_above_8_mib_is_refused(void **state)
     free(large.data);
 }
 
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_coding_gives_the_plain_bytes_at_any_step),
-        cmocka_unit_test(brotli_gives_the_plain_bytes_at_any_step),
-        cmocka_unit_test(a_brotli_stream_cut_anywhere_is_not_complete),
-        cmocka_unit_test(names_are_taken_in_any_case_and_spacing),
-        cmocka_unit_test(nothing_to_decode_makes_no_decoder),
-        cmocka_unit_test(codings_on_top_of_each_other_come_off_in_order),
-        cmocka_unit_test(more_than_three_or_unknown_codings_are_refused),
-        cmocka_unit_test(a_stream_cut_anywhere_is_not_complete),
-        cmocka_unit_test(garbage_is_broken_in_every_coding),
-        cmocka_unit_test(a_wrong_checksum_is_broken),
-        cmocka_unit_test(gzip_members_and_zstd_frames_follow_each_other),
-        cmocka_unit_test(what_follows_the_end_is_dropped),
-        cmocka_unit_test(an_empty_body_is_complete),
-        cmocka_unit_test(a_bomb_gives_no_more_than_the_room),
-        cmocka_unit_test(a_zstd_window_above_8_mib_is_refused),
-    };
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(
+    TEST(each_coding_gives_the_plain_bytes_at_any_step),
+    TEST(brotli_gives_the_plain_bytes_at_any_step),
+    TEST(a_brotli_stream_cut_anywhere_is_not_complete),
+    TEST(names_are_taken_in_any_case_and_spacing),
+    TEST(nothing_to_decode_makes_no_decoder),
+    TEST(codings_on_top_of_each_other_come_off_in_order),
+    TEST(more_than_three_or_unknown_codings_are_refused),
+    TEST(a_stream_cut_anywhere_is_not_complete),
+    TEST(garbage_is_broken_in_every_coding),
+    TEST(a_wrong_checksum_is_broken),
+    TEST(gzip_members_and_zstd_frames_follow_each_other),
+    TEST(what_follows_the_end_is_dropped),
+    TEST(an_empty_body_is_complete),
+    TEST(a_bomb_gives_no_more_than_the_room),
+    TEST(a_zstd_window_above_8_mib_is_refused))

@@ -1,15 +1,13 @@
 /* destination.c: which addresses may be connected to. */
 #include "worker/destination.h"
 
+#include "unit.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include <cmocka.h>
 
 union any_address { struct sockaddr any; struct sockaddr_in four; struct sockaddr_in6 six; };
 
@@ -242,21 +240,15 @@ static void other_families_are_denied(void **state)
     destination_policy_destroy(policy);
 }
 
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_address_is_of_its_kind),
-        cmocka_unit_test(the_default_denies_what_is_this_host_or_its_link),
-        cmocka_unit_test(a_redirect_from_a_public_address_reaches_no_private_one),
-        cmocka_unit_test(allow_wins_over_deny),
-        cmocka_unit_test(allowing_one_carried_address_does_not_allow_the_other),
-        cmocka_unit_test(networks_match_by_their_prefix),
-        cmocka_unit_test(names_match_whatever_their_case_and_last_dot),
-        cmocka_unit_test(what_is_no_rule_is_refused),
-        cmocka_unit_test(a_denial_names_the_rule_and_the_setting),
-        cmocka_unit_test(what_a_denial_says_to_add_allows_it),
-        cmocka_unit_test(other_families_are_denied),
-    };
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(
+    TEST(each_address_is_of_its_kind),
+    TEST(the_default_denies_what_is_this_host_or_its_link),
+    TEST(a_redirect_from_a_public_address_reaches_no_private_one),
+    TEST(allow_wins_over_deny),
+    TEST(allowing_one_carried_address_does_not_allow_the_other),
+    TEST(networks_match_by_their_prefix),
+    TEST(names_match_whatever_their_case_and_last_dot),
+    TEST(what_is_no_rule_is_refused),
+    TEST(a_denial_names_the_rule_and_the_setting),
+    TEST(what_a_denial_says_to_add_allows_it),
+    TEST(other_families_are_denied))

@@ -1,0 +1,237 @@
+/* An answer on its way from libcurl to the daemon. */
+#include "answer.h"
+
+#include "transfer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DROPPED_MAX (64 * 1024)   /* of a redirect's body, to keep its connection; above it is cut */
+
+/* ---- HTTP/2 windows ----
+ *
+ * libcurl opens a stream's window to 10 MiB when its headers come, and what is under way when we
+ * pause must be kept by it: 50 stalled streams would cost 500 MB. But with a speed limit set it
+ * opens the window only as far as the limit's allowance for this second reaches. Setting the limit
+ * anew with each piece of the body renews the allowance, so that nothing is slowed down and the
+ * limit is just the window. All streams share a budget, so that one gets much and many get enough. */
+#define WINDOW_BUDGET (2 * 1024 * 1024)
+#define WINDOW_MOST (1024 * 1024)
+#define WINDOW_LEAST (24 * 1024)   /* above one piece of the body, or the limit would really limit */
+
+static void renew_window(struct transfer *transfer)
+{
+    unsigned bytes = WINDOW_BUDGET / transfer->owner->windowed;
+    bytes = bytes > WINDOW_MOST ? WINDOW_MOST : bytes < WINDOW_LEAST ? WINDOW_LEAST : bytes;
+    easy_limit_window(transfer->easy, bytes);
+}
+
+static void begin_window(struct transfer *transfer)
+{
+    if (!transfer->windowed)
+        transfer->owner->windowed++;
+    transfer->windowed = true;
+    renew_window(transfer);
+}
+
+void answer_reset(struct transfer *transfer)
+{
+    transfer->owner->windowed -= transfer->windowed;
+    transfer->windowed = false;
+    transfer->is_hop = false;
+    transfer->dropped_bytes = 0;
+    transfer->receive_paused = false;
+    headers_reset(&transfer->headers, transfer->owner->settings->max_header_bytes);
+}
+
+/* ---- headers ---- */
+
+struct ipc_pairs answer_pairs(struct transfer *transfer)
+{
+    struct transfers *owner = transfer->owner;
+    if (transfer->headers.count > owner->pairs_capacity) {
+        struct ipc_pair *pairs = realloc(owner->pairs, transfer->headers.count * sizeof *pairs);
+        if (!pairs)
+            return (struct ipc_pairs){ NULL, 0 };
+        owner->pairs = pairs;
+        owner->pairs_capacity = transfer->headers.count;
+    }
+    return headers_pairs(&transfer->headers, owner->pairs);
+}
+
+static void respond(struct transfer *transfer)
+{
+    struct ipc_response response;
+    IPC_INIT(RESPONSE, &response);
+    response.status = transfer->is_http ? transfer->headers.status : 200;   /* FTP has none that fits */
+    response.http_version = ipc_text(transfer->headers.version);
+    response.headers = answer_pairs(transfer);
+    response.url = transfer->fetch->url;
+    transfer->done.status = response.status;
+    transfer->responded = true;
+    transfer_say(transfer, IPC_RESPONSE, &response);
+}
+
+static bool is_redirect(const struct transfer *transfer)
+{
+    unsigned status = transfer->headers.status;
+    bool moves = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    return moves && transfer->fetch->follow && headers_find(&transfer->headers, "location").data;
+}
+
+static bool has_body(const struct transfer *transfer)
+{
+    unsigned status = transfer->headers.status;
+    return status != 204 && status != 304 && !ipc_text_is(transfer->fetch->method, "HEAD");
+}
+
+static bool begin_decoding(struct transfer *transfer)
+{
+    if (!transfer->fetch->compressed || !has_body(transfer))
+        return true;
+    struct ipc_bytes coding = headers_find(&transfer->headers, "content-encoding");
+    if (!coding.data || body_decode(&transfer->body, coding))
+        return true;
+    transfer_doom(transfer, transfer->body.error, transfer->body.problem);
+    return false;
+}
+
+static bool on_headers_complete(struct transfer *transfer)
+{
+    unsigned status = transfer->headers.status;
+    transfer->phase = PHASE_BODY;
+    deadline_enter(&transfer->deadline, DEADLINE_IDLE);
+    if (status < 200) {
+        transfer_doom(transfer, IPC_ERROR_HTTP_PROTOCOL, "the origin changes the protocol unasked");
+        return false;
+    }
+    if (status == 407 && transfer->fetch->proxy.length > 0) {
+        transfer_doom(transfer, IPC_ERROR_PROXY_AUTH, "the proxy answered 407");
+        return false;
+    }
+    transfer->is_hop = is_redirect(transfer);
+    if (transfer->is_hop)
+        return true;
+    if (!begin_decoding(transfer))
+        return false;
+    respond(transfer);
+    return true;
+}
+
+size_t answer_on_curl_header(char *line, size_t size, size_t count, void *data)
+{
+    struct transfer *transfer = ((struct easy *)data)->transfer;
+    size_t length = size * count;
+    if (!transfer->is_http)
+        return length;
+    if (length > 7 && memcmp(line, "HTTP/2 ", 7) == 0)
+        begin_window(transfer);
+    switch (headers_take(&transfer->headers, line, length)) {
+    case HEADERS_MORE: case HEADERS_TRAILER:
+        return length;
+    case HEADERS_COMPLETE:
+        return on_headers_complete(transfer) ? length : 0;
+    case HEADERS_TOO_LARGE:
+        transfer_doom(transfer, IPC_ERROR_HEADERS_TOO_LARGE, ipc_error_text(IPC_ERROR_HEADERS_TOO_LARGE));
+        return 0;
+    case HEADERS_NO_MEMORY:
+        transfer_doom(transfer, IPC_ERROR_OUT_OF_MEMORY, "no memory for the answer's headers");
+        return 0;
+    }
+    return 0;
+}
+
+/* ---- body ---- */
+
+/* Who is to tell when there is room again: the connection, the clock, or a CREDIT of its own. Time
+ * spent waiting for the client does not count as the origin's silence. */
+static void await_room(struct transfer *transfer)
+{
+    deadline_enter(&transfer->deadline, DEADLINE_NONE);
+    if (body_lacks_credit(&transfer->body))
+        return;
+    uint64_t wait_ms = body_rate_wait_ms(&transfer->body);
+    if (wait_ms > 0)
+        deadline_wake(&transfer->deadline, wait_ms);
+    else
+        outflow_wait(transfer->owner->outflow, &transfer->waiter);
+}
+
+static size_t drop(struct transfer *transfer, size_t length)
+{
+    transfer->dropped_bytes += length;
+    return transfer->dropped_bytes > DROPPED_MAX ? CURL_WRITEFUNC_ERROR : length;
+}
+
+size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
+{
+    struct transfer *transfer = ((struct easy *)easy)->transfer;
+    size_t length = size * count;
+    if (transfer->is_hop)
+        return drop(transfer, length);
+    if (body_waits(&transfer->body)) {
+        transfer->receive_paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (!transfer->responded)
+        respond(transfer);
+    if (transfer->windowed)
+        renew_window(transfer);
+    deadline_progress(&transfer->deadline);
+    switch (body_take(&transfer->body, data, length)) {
+    case BODY_TAKEN:
+        return length;
+    case BODY_WAITING:
+        await_room(transfer);
+        return length;
+    case BODY_FAILED:
+        transfer_doom(transfer, transfer->body.error, transfer->body.problem);
+        return CURL_WRITEFUNC_ERROR;
+    }
+    return CURL_WRITEFUNC_ERROR;
+}
+
+static void end_body(struct transfer *transfer)
+{
+    if (body_end(&transfer->body) == BODY_FAILED)
+        transfer_fail(transfer, transfer->body.error, transfer->body.problem);
+    else
+        transfer_complete(transfer);
+}
+
+void answer_resume(struct transfer *transfer)
+{
+    if (!body_waits(&transfer->body))
+        return;
+    outflow_forget(transfer->owner->outflow, &transfer->waiter);
+    switch (body_resume(&transfer->body)) {
+    case BODY_WAITING:
+        await_room(transfer);
+        return;
+    case BODY_FAILED:
+        transfer_fail(transfer, transfer->body.error, transfer->body.problem);
+        return;
+    case BODY_TAKEN:
+        break;
+    }
+    if (transfer->state == TRANSFER_DRAINING) {
+        end_body(transfer);
+        return;
+    }
+    deadline_enter(&transfer->deadline, DEADLINE_IDLE);
+    bool paused = transfer->receive_paused;
+    transfer->receive_paused = false;
+    if (paused)
+        transfer_unpause(transfer);
+}
+
+void answer_finish(struct transfer *transfer)
+{
+    if (!transfer->responded)
+        respond(transfer);
+    if (!body_waits(&transfer->body)) {
+        end_body(transfer);
+        return;
+    }
+    transfer->state = TRANSFER_DRAINING;
+}

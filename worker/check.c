@@ -1,0 +1,172 @@
+/* Methods, headers and URLs, before libcurl sees them. */
+#include "check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* These belong to the connection, and to libcurl, which frames the message and names the origin. */
+static const char *const refused_headers[] = {
+    "connection", "content-length", "expect", "http2-settings", "keep-alive", "te", "trailer",
+    "transfer-encoding", "upgrade",
+};
+
+static int __attribute__((format(printf, 3, 4))) refuse(struct check_refusal *ret, enum ipc_error_code error,
+                                                        const char *format, ...)
+{
+    va_list arguments;
+    ret->error = error;
+    va_start(arguments, format);
+    vsnprintf(ret->message, sizeof ret->message, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+bool check_name_is(struct ipc_bytes name, const char *lower_case)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        uint8_t c = name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20 : name.data[i];
+        if (lower_case[i] == '\0' || c != (uint8_t)lower_case[i])
+            return false;
+    }
+    return lower_case[name.length] == '\0';
+}
+
+/* RFC 9110 5.6.2 */
+static bool is_token_char(uint8_t c)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    uint8_t lower = c | 0x20;
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || (c && strchr(marks, c));
+}
+
+static bool is_token(const void *data, size_t length)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < length; i++)
+        if (!is_token_char(bytes[i]))
+            return false;
+    return length > 0;
+}
+
+static bool is_value(struct ipc_bytes value)
+{
+    for (size_t i = 0; i < value.length; i++)
+        if ((value.data[i] < 0x20 && value.data[i] != '\t') || value.data[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static bool is_host(struct ipc_bytes value)
+{
+    for (size_t i = 0; i < value.length; i++) {
+        uint8_t lower = value.data[i] | 0x20;
+        bool fine = (lower >= 'a' && lower <= 'z') || (value.data[i] >= '0' && value.data[i] <= '9');
+        if (!fine && !memchr("-._:[]", value.data[i], 6))
+            return false;
+    }
+    return value.length > 0 && value.length <= 262;
+}
+
+static bool is_refused(struct ipc_bytes name)
+{
+    for (size_t i = 0; i < sizeof refused_headers / sizeof refused_headers[0]; i++)
+        if (check_name_is(name, refused_headers[i]))
+            return true;
+    return name.length >= 6 && check_name_is((struct ipc_bytes){ name.data, 6 }, "proxy-");
+}
+
+static int check_header(struct ipc_pair header, unsigned *hosts, struct check_refusal *ret)
+{
+    /* A name that is not a token can't be shown as it is. */
+    if (!is_token(header.name.data, header.name.length))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a header name is not a token (RFC 9110, 5.6.2)");
+    int shown = header.name.length < 80 ? (int)header.name.length : 80;
+    const char *name = (const char *)header.name.data;
+    if (!is_value(header.value))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the value of header %.*s holds a control character "
+                      "(CR, LF, NUL, ...)", shown, name);
+    if (is_refused(header.name))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "header %.*s belongs to the connection; fetchd sets "
+                      "what is needed", shown, name);
+    if (!check_name_is(header.name, "host"))
+        return 0;
+    if (++*hosts > 1)
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "header Host stands twice");
+    return is_host(header.value) ? 0 : refuse(ret, IPC_ERROR_REQUEST_INVALID, "header Host is not a host");
+}
+
+static int check_headers(struct ipc_pairs headers, struct check_refusal *ret)
+{
+    unsigned hosts = 0;
+    for (size_t i = 0; i < headers.count; i++)
+        if (check_header(headers.items[i], &hosts, ret) < 0)
+            return -1;
+    return 0;
+}
+
+static int check_method(const struct ipc_fetch *fetch, struct check_refusal *ret)
+{
+    if (fetch->method.length > 0 && !is_token(fetch->method.data, fetch->method.length))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the method is not a token (RFC 9110, 9.1)");
+    if (ipc_text_is(fetch->method, "CONNECT") || ipc_text_is(fetch->method, "TRACE"))
+        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "method %.*s is not one that fetchd sends",
+                      (int)fetch->method.length, fetch->method.data);
+    bool has_body = fetch->body.length > 0 || fetch->body_streamed;
+    if (has_body && ipc_text_is(fetch->method, "HEAD"))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a HEAD request has no body");
+    if (fetch->body.length > 0 && fetch->body_streamed)
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a body is either inline or streamed, not both");
+    return 0;
+}
+
+static int check_scheme(const struct ipc_fetch *fetch, const struct ipc_origin *origin,
+                        struct check_refusal *ret)
+{
+    if (ipc_text_is(origin->scheme, "ws") || ipc_text_is(origin->scheme, "wss"))
+        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "WebSockets (%.*s:) are not supported yet",
+                      (int)origin->scheme.length, origin->scheme.data);
+    if (!ipc_text_is(origin->scheme, "ftp") && !ipc_text_is(origin->scheme, "ftps"))
+        return 0;
+    bool is_get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");
+    if (!is_get || fetch->body.length > 0 || fetch->body_streamed)
+        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "FTP is for downloads (GET) only");
+    return 0;
+}
+
+static bool has_nul(const void *data, size_t length)
+{
+    return length > 0 && memchr(data, '\0', length);
+}
+
+static int check_connection(const struct ipc_fetch *fetch, struct check_refusal *ret)
+{
+    if (has_nul(fetch->credentials.data, fetch->credentials.length))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the credentials hold a NUL");
+    if (fetch->proxy.length > 0 && !is_value((struct ipc_bytes){ (const uint8_t *)fetch->proxy.data,
+                                                                  fetch->proxy.length }))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the proxy holds a control character");
+    for (size_t i = 0; i < fetch->resolve.count; i++) {
+        struct ipc_text text = fetch->resolve.items[i];
+        if (text.length == 0 || text.data[0] == '-' || text.data[0] == '+' || has_nul(text.data, text.length)
+            || !memchr(text.data, ':', text.length))
+            return refuse(ret, IPC_ERROR_REQUEST_INVALID, "resolve wants host:port:address[,address]");
+    }
+    static const char *const versions[] = { "", "1.0", "1.1", "2" };
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
+        if (ipc_text_is(fetch->http_version, versions[i]))
+            return 0;
+    return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "http_version is not one of 1.0, 1.1, 2");
+}
+
+int check_fetch(const struct ipc_fetch *fetch, struct ipc_origin *ret_origin,
+                struct check_refusal *ret_refusal)
+{
+    const char *reason;
+    if (ipc_origin_parse(fetch->url, ret_origin, &reason) < 0)
+        return refuse(ret_refusal, IPC_ERROR_REQUEST_INVALID, "%s", reason);
+    if (check_scheme(fetch, ret_origin, ret_refusal) < 0 || check_method(fetch, ret_refusal) < 0
+        || check_headers(fetch->headers, ret_refusal) < 0)
+        return -1;
+    return check_connection(fetch, ret_refusal);
+}

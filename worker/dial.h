@@ -1,0 +1,13 @@
+/* How a transfer gets its connection: may it go there, whom does it trust, and the moment before the
+ * first byte of the request leaves. */
+#ifndef WORKER_DIAL_H
+#define WORKER_DIAL_H
+
+#include <curl/curl.h>
+
+curl_socket_t dial_on_curl_open_socket(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
+int dial_on_curl_close_socket(void *watches, curl_socket_t fd);
+CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *easy);
+int dial_on_curl_prereq(void *easy, char *remote, char *local, int remote_port, int local_port);
+
+#endif

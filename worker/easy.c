@@ -1,0 +1,199 @@
+/* Options of an easy handle: once for its partition, then for each fetch. */
+#include "easy.h"
+
+#include "partition.h"
+
+#include <stdlib.h>
+
+#define A_DAY_MS (24L * 3600 * 1000)
+
+/* Each returns 0 for success, so that results can be ORed. */
+#define SET(easy, option, value) ((unsigned)curl_easy_setopt((easy)->curl, CURLOPT_##option, value))
+
+static unsigned set_callbacks(struct easy *easy, const struct easy_calls *calls, struct watches *watches)
+{
+    return SET(easy, HEADERFUNCTION, calls->on_curl_header) | SET(easy, HEADERDATA, easy)
+        | SET(easy, WRITEFUNCTION, calls->on_curl_write) | SET(easy, WRITEDATA, easy)
+        | SET(easy, PREREQFUNCTION, calls->on_curl_prereq) | SET(easy, PREREQDATA, easy)
+        | SET(easy, OPENSOCKETFUNCTION, calls->on_curl_open_socket) | SET(easy, OPENSOCKETDATA, easy)
+        | SET(easy, CLOSESOCKETFUNCTION, calls->on_curl_close_socket) | SET(easy, CLOSESOCKETDATA, watches)
+        | SET(easy, SSL_CTX_FUNCTION, calls->on_curl_ssl_ctx) | SET(easy, SSL_CTX_DATA, easy)
+        | SET(easy, READFUNCTION, calls->on_curl_read) | SET(easy, READDATA, easy)
+        | SET(easy, SEEKFUNCTION, calls->on_curl_seek) | SET(easy, SEEKDATA, easy)
+        | SET(easy, ERRORBUFFER, easy->error) | SET(easy, PRIVATE, easy);
+}
+
+/* What is the same for every request of the partition. Nothing comes from the environment or a
+ * file: proxies are set to none expressly. */
+static unsigned set_base(struct easy *easy)
+{
+    struct partition *partition = easy->partition;
+    const struct settings *settings = partition->owner->settings;
+    unsigned result = set_callbacks(easy, partition->owner->calls, &partition->owner->hub->watches)
+        | SET(easy, SHARE, partition->share)
+        | SET(easy, NOSIGNAL, 1L)
+        | SET(easy, PROTOCOLS_STR, "http,https,ftp,ftps")
+        | SET(easy, REDIR_PROTOCOLS_STR, "http,https")
+        | SET(easy, FOLLOWLOCATION, 0L)
+        | SET(easy, PROXY, partition->proxy) | SET(easy, NOPROXY, "")
+        | SET(easy, PROXYAUTH, CURLAUTH_BASIC) | SET(easy, SUPPRESS_CONNECT_HEADERS, 1L)
+        | SET(easy, HTTPAUTH, CURLAUTH_BASIC)
+        | SET(easy, USERAGENT, settings->user_agent)
+        | SET(easy, HTTP_CONTENT_DECODING, 0L)
+        | SET(easy, HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS)
+        | SET(easy, PIPEWAIT, 1L)
+        | SET(easy, CONNECTTIMEOUT_MS, A_DAY_MS)   /* deadline.c has the times */
+        | SET(easy, CAINFO, NULL) | SET(easy, CAPATH, NULL) | SET(easy, CA_CACHE_TIMEOUT, 0L)
+        | SET(easy, PROXY_CAINFO, NULL) | SET(easy, PROXY_CAPATH, NULL);
+    if (partition->resolve)
+        result |= SET(easy, RESOLVE, partition->resolve);
+    if (partition->insecure)
+        result |= SET(easy, SSL_VERIFYPEER, 0L) | SET(easy, SSL_VERIFYHOST, 0L);
+    easy->http_version = CURL_HTTP_VERSION_2TLS;
+    easy->plain = true;
+    easy->windowed = false;
+    return result;
+}
+
+struct easy *easy_create(struct partition *partition)
+{
+    struct easy *easy = calloc(1, sizeof *easy);
+    if (!easy)
+        return NULL;
+    easy->partition = partition;
+    easy->curl = curl_easy_init();
+    if (easy->curl && set_base(easy) == CURLE_OK)
+        return easy;
+    easy_destroy(easy);
+    return NULL;
+}
+
+void easy_destroy(struct easy *easy)
+{
+    curl_easy_cleanup(easy->curl);
+    free(easy);
+}
+
+/* ---- one fetch ---- */
+
+static long http_version_of(const struct ipc_fetch *fetch)
+{
+    if (ipc_text_is(fetch->http_version, "1.0"))
+        return CURL_HTTP_VERSION_1_0;
+    if (ipc_text_is(fetch->http_version, "1.1"))
+        return CURL_HTTP_VERSION_1_1;
+    bool clear = fetch->url.length > 5 && fetch->url.data[4] == ':';   /* http:, after check_fetch() */
+    if (ipc_text_is(fetch->http_version, "2") && clear)
+        return CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    return CURL_HTTP_VERSION_2TLS;
+}
+
+static bool sends_length(struct ipc_text method)
+{
+    return ipc_text_is(method, "POST") || ipc_text_is(method, "PUT") || ipc_text_is(method, "PATCH");
+}
+
+/* An inline body is given as it is: libcurl can rewind that by itself. One of length 0 makes
+ * "Content-Length: 0", which methods that mean a body are to send. */
+static unsigned set_inline_body(struct easy *easy, const struct ipc_fetch *fetch)
+{
+    const char *data = fetch->body.length > 0 ? (const char *)fetch->body.data : "";
+    return SET(easy, POSTFIELDSIZE_LARGE, (curl_off_t)fetch->body.length) | SET(easy, POSTFIELDS, data);
+}
+
+static unsigned set_streamed_body(struct easy *easy, const struct ipc_fetch *fetch)
+{
+    bool known = fetch->body_length <= (uint64_t)INT64_MAX;
+    return SET(easy, UPLOAD, 1L) | SET(easy, INFILESIZE_LARGE, known ? (curl_off_t)fetch->body_length : -1);
+}
+
+static unsigned set_method(struct easy *easy, const struct ipc_fetch *fetch)
+{
+    bool has_body = fetch->body.length > 0 || fetch->body_streamed;
+    bool get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");
+    if (get && !has_body)
+        return CURLE_OK;
+    easy->plain = false;
+    if (ipc_text_is(fetch->method, "HEAD"))
+        return SET(easy, NOBODY, 1L);
+    unsigned result = CURLE_OK;
+    if (fetch->body_streamed)
+        result = set_streamed_body(easy, fetch);
+    else if (fetch->body.length > 0 || sends_length(fetch->method))
+        result = set_inline_body(easy, fetch);
+    return result | SET(easy, CUSTOMREQUEST, get ? "GET" : fetch->method.data);   /* kept with a NUL */
+}
+
+static unsigned set_rarely_used(struct easy *easy, const struct ipc_fetch *fetch)
+{
+    unsigned result = CURLE_OK;
+    if (!fetch->fresh && fetch->credentials.length == 0 && fetch->rate_bytes == 0)
+        return result;
+    easy->plain = false;
+    if (fetch->fresh)
+        result |= SET(easy, FRESH_CONNECT, 1L) | SET(easy, FORBID_REUSE, 1L);
+    if (fetch->credentials.length > 0)
+        result |= SET(easy, USERPWD, (const char *)fetch->credentials.data);
+    if (fetch->rate_bytes > 0 && fetch->rate_bytes <= (uint64_t)INT64_MAX)
+        result |= SET(easy, MAX_SEND_SPEED_LARGE, (curl_off_t)fetch->rate_bytes);
+    return result;
+}
+
+CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines)
+{
+    unsigned result = CURLE_OK;
+    easy->error[0] = '\0';
+    if (!easy->plain) {
+        curl_easy_reset(easy->curl);
+        result |= set_base(easy);
+    }
+    long http_version = http_version_of(fetch);
+    if (http_version != easy->http_version) {
+        easy->http_version = http_version;
+        result |= SET(easy, HTTP_VERSION, http_version);
+    }
+    if (easy->windowed)
+        easy_limit_window(easy, 0);
+    easy->windowed = false;
+    result |= SET(easy, URL, fetch->url.data) | SET(easy, HTTPHEADER, lines) | set_method(easy, fetch)
+        | set_rarely_used(easy, fetch);
+    return result == CURLE_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+}
+
+void easy_limit_window(struct easy *easy, unsigned bytes)
+{
+    easy->windowed = true;
+    SET(easy, MAX_RECV_SPEED_LARGE, (curl_off_t)bytes);
+}
+
+/* ---- what became of it ---- */
+
+long easy_info(struct easy *easy, CURLINFO info)
+{
+    long value = 0;
+    curl_easy_getinfo(easy->curl, info, &value);
+    return value;
+}
+
+static uint64_t big_info(struct easy *easy, CURLINFO info)
+{
+    curl_off_t value = 0;
+    curl_easy_getinfo(easy->curl, info, &value);
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+void easy_fill_done(struct easy *easy, struct ipc_done *done)
+{
+    done->bytes_sent = (uint64_t)easy_info(easy, CURLINFO_REQUEST_SIZE)
+        + big_info(easy, CURLINFO_SIZE_UPLOAD_T);
+    done->bytes_received = (uint64_t)easy_info(easy, CURLINFO_HEADER_SIZE)
+        + big_info(easy, CURLINFO_SIZE_DOWNLOAD_T);
+    done->first_byte_us = big_info(easy, CURLINFO_STARTTRANSFER_TIME_T);
+    done->total_us = big_info(easy, CURLINFO_TOTAL_TIME_T);
+    done->reused = easy_info(easy, CURLINFO_NUM_CONNECTS) == 0;
+    if (done->reused)
+        return;
+    done->dns_us = big_info(easy, CURLINFO_NAMELOOKUP_TIME_T);
+    done->connect_us = big_info(easy, CURLINFO_CONNECT_TIME_T);
+    done->tls_us = big_info(easy, CURLINFO_APPCONNECT_TIME_T);
+}

@@ -1,0 +1,52 @@
+/* A curl easy handle and the options of a fetch. Handles are used again, by requests of the same
+ * partition: what is the same for all of them is set once, and a plain GET then sets two options. */
+#ifndef WORKER_EASY_H
+#define WORKER_EASY_H
+
+#include "ipc/message.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+struct partition;
+struct settings;
+struct transfer;
+
+/* libcurl's callbacks; each gets the struct easy. */
+struct easy_calls {
+    size_t (*on_curl_header)(char *line, size_t size, size_t count, void *easy);
+    size_t (*on_curl_write)(char *data, size_t size, size_t count, void *easy);
+    size_t (*on_curl_read)(char *place, size_t size, size_t count, void *easy);
+    int (*on_curl_seek)(void *easy, curl_off_t offset, int origin);
+    int (*on_curl_prereq)(void *easy, char *remote, char *local, int remote_port, int local_port);
+    curl_socket_t (*on_curl_open_socket)(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
+    int (*on_curl_close_socket)(void *watches, curl_socket_t fd);   /* outlives the easy handle */
+    CURLcode (*on_curl_ssl_ctx)(CURL *curl, void *ssl_ctx, void *easy);
+};
+
+struct easy {
+    CURL *curl;
+    struct partition *partition;
+    struct transfer *transfer;    /* whose it is now */
+    struct easy *next;            /* in the partition's pool */
+    long http_version;            /* as set last */
+    bool plain;                   /* nothing was set that the next request must not inherit */
+    bool windowed;                /* but easy_limit_window() */
+    char error[CURL_ERROR_SIZE];
+};
+
+/* NULL without memory. */
+struct easy *easy_create(struct partition *partition);
+void easy_destroy(struct easy *easy);
+
+/* Sets what this fetch wants; `lines` and the fetch must live until the transfer's end. */
+CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines);
+
+/* How much libcurl may have on the way to us, for HTTP/2; see window.h. */
+void easy_limit_window(struct easy *easy, unsigned bytes);
+
+/* Microseconds, bytes and the like of a transfer that ended or is under way. */
+void easy_fill_done(struct easy *easy, struct ipc_done *done);
+long easy_info(struct easy *easy, CURLINFO info);      /* of those that are long */
+
+#endif

@@ -1,0 +1,92 @@
+/* A curl_slist in one allocation. */
+#include "lines.h"
+
+#include "check.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ADDED_MAX 3   /* lines of our own */
+
+/* What the client's headers make needless. */
+struct given { bool accept_encoding, content_type; };
+
+static struct given look(const struct ipc_fetch *fetch)
+{
+    struct given given = { false, false };
+    for (size_t i = 0; i < fetch->headers.count; i++) {
+        struct ipc_bytes name = fetch->headers.items[i].name;
+        given.accept_encoding = given.accept_encoding || check_name_is(name, "accept-encoding");
+        given.content_type = given.content_type || check_name_is(name, "content-type");
+    }
+    return given;
+}
+
+static size_t list_added(const struct ipc_fetch *fetch, const char **ret_added)
+{
+    struct given given = look(fetch);
+    size_t count = 0;
+    if (fetch->compressed && !given.accept_encoding)
+        ret_added[count++] = "Accept-Encoding: gzip, br, zstd";
+    if (fetch->body.length > 0 || fetch->body_streamed) {
+        ret_added[count++] = "Expect:";           /* none: no waiting for a 100 that never comes */
+        if (!given.content_type)
+            ret_added[count++] = "Content-Type:"; /* none, instead of libcurl's guess that it is a form */
+    }
+    return count;
+}
+
+static struct ipc_bytes trim(struct ipc_bytes value)
+{
+    while (value.length > 0 && (value.data[0] == ' ' || value.data[0] == '\t')) {
+        value.data++;
+        value.length--;
+    }
+    while (value.length > 0 && (value.data[value.length - 1] == ' ' || value.data[value.length - 1] == '\t'))
+        value.length--;
+    return value;
+}
+
+/* "Name: value", or "Name;", which is how libcurl is told to send an empty one. */
+static char *write_line(char *at, struct ipc_pair header)
+{
+    struct ipc_bytes value = trim(header.value);
+    memcpy(at, header.name.data, header.name.length);
+    at += header.name.length;
+    if (value.length == 0) {
+        *at++ = ';';
+    } else {
+        *at++ = ':';
+        *at++ = ' ';
+        memcpy(at, value.data, value.length);
+        at += value.length;
+    }
+    *at++ = '\0';
+    return at;
+}
+
+int lines_create(const struct ipc_fetch *fetch, struct curl_slist **ret_lines)
+{
+    const char *added[ADDED_MAX];
+    size_t added_count = list_added(fetch, added), count = fetch->headers.count + added_count, bytes = 0;
+    *ret_lines = NULL;
+    if (count == 0)
+        return 0;
+    for (size_t i = 0; i < fetch->headers.count; i++)
+        bytes += fetch->headers.items[i].name.length + fetch->headers.items[i].value.length + 3;
+    struct curl_slist *nodes = malloc(count * sizeof *nodes + bytes);
+    if (!nodes)
+        return -1;
+    char *text = (char *)(nodes + count);
+    for (size_t i = 0; i < count; i++) {
+        bool ours = i >= fetch->headers.count;
+        /* libcurl's struct has no const; it does not write there. */
+        nodes[i].data = ours ? (char *)(uintptr_t)added[i - fetch->headers.count] : text;
+        nodes[i].next = i + 1 < count ? &nodes[i + 1] : NULL;
+        if (!ours)
+            text = write_line(text, fetch->headers.items[i]);
+    }
+    *ret_lines = nodes;
+    return 0;
+}

@@ -1,0 +1,301 @@
+/* Partitions by the exact bytes of their key. */
+#include "partition.h"
+
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_EASIES 256   /* kept per partition */
+
+/* ---- keys ---- */
+
+/* Length first, so that no two lists of values make the same bytes. */
+static bool add_part(struct ipc_buffer *key, const void *data, size_t length)
+{
+    uint32_t prefix = (uint32_t)length;
+    return ipc_buffer_append(key, &prefix, sizeof prefix) == 0 && ipc_buffer_append(key, data, length) == 0;
+}
+
+static bool write_key(struct ipc_buffer *key, const struct ipc_fetch *fetch)
+{
+    uint8_t insecure = fetch->insecure;
+    ipc_buffer_consume(key, ipc_buffer_length(key));
+    bool fits = add_part(key, &fetch->principal, sizeof fetch->principal) && add_part(key, &insecure, 1)
+        && add_part(key, fetch->proxy.data, fetch->proxy.length)
+        && add_part(key, fetch->ca_pem.data, fetch->ca_pem.length)
+        && add_part(key, fetch->cert_pem.data, fetch->cert_pem.length)
+        && add_part(key, fetch->key_pem.data, fetch->key_pem.length);
+    for (size_t i = 0; fits && i < fetch->resolve.count; i++)
+        fits = add_part(key, fetch->resolve.items[i].data, fetch->resolve.items[i].length);
+    return fits;
+}
+
+/* FNV-1a. A client that makes keys collide lengthens a chain bounded by the number of partitions. */
+static uint64_t hash_key(const struct ipc_buffer *key)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    const uint8_t *bytes = ipc_buffer_data(key);
+    for (size_t i = 0; i < ipc_buffer_length(key); i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    return hash ^ hash >> 32;
+}
+
+static bool same_key(const struct partition *partition, uint64_t hash, const struct ipc_buffer *key)
+{
+    return partition->hash == hash && partition->key_length == ipc_buffer_length(key)
+        && memcmp(partition->key, ipc_buffer_data(key), partition->key_length) == 0;
+}
+
+/* ---- life ---- */
+
+static void spread_threads(struct partitions *partitions);
+
+static void close_partition(struct partition *partition)
+{
+    struct partitions *owner = partition->owner;
+    while (partition->easies) {
+        struct easy *easy = partition->easies;
+        partition->easies = easy->next;
+        easy_destroy(easy);
+    }
+    while (partition->multis) {
+        struct multi *multi = partition->multis;
+        partition->multis = multi->next;
+        multi_close(multi);
+        owner->multi_count--;
+    }
+    if (partition->share)
+        curl_share_cleanup(partition->share);
+    curl_slist_free_all(partition->resolve);
+    tls_trust_destroy(partition->own_trust);
+    tls_identity_destroy(partition->identity);
+    free(partition->proxy);
+    free(partition->key);
+    free(partition);
+}
+
+/* ORs libcurl's result codes, of which 0 is success. */
+static bool open_share(struct partition *partition)
+{
+    partition->share = curl_share_init();
+    if (!partition->share)
+        return false;
+    CURLSHcode result = curl_share_setopt(partition->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+    result |= curl_share_setopt(partition->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    return result == CURLSHE_OK;
+}
+
+static bool copy_resolve(struct partition *partition, struct ipc_texts texts)
+{
+    for (size_t i = 0; i < texts.count; i++) {
+        char *text = strndup(texts.items[i].data, texts.items[i].length);
+        struct curl_slist *list = text ? curl_slist_append(partition->resolve, text) : NULL;
+        free(text);
+        if (!list)
+            return false;
+        partition->resolve = list;
+    }
+    return true;
+}
+
+static const char *set_up_tls(struct partition *partition, const struct ipc_fetch *fetch,
+                              enum ipc_error_code *ret_error)
+{
+    const char *reason = NULL;
+    partition->insecure = fetch->insecure;
+    partition->trust = partition->owner->settings->trust;
+    *ret_error = IPC_ERROR_REQUEST_INVALID;
+    if (fetch->ca_pem.length > 0) {
+        partition->own_trust = partition->trust = tls_trust_create(fetch->ca_pem, &reason);
+        if (!partition->trust)
+            return reason;
+    }
+    *ret_error = IPC_ERROR_TLS_CLIENT_CERTIFICATE;
+    if (fetch->cert_pem.length > 0) {
+        partition->identity = tls_identity_create(fetch->cert_pem, fetch->key_pem, &reason);
+        if (!partition->identity)
+            return reason;
+    }
+    return NULL;
+}
+
+static bool set_up_memory(struct partition *partition, const struct ipc_fetch *fetch,
+                          const struct ipc_buffer *key)
+{
+    partition->key_length = ipc_buffer_length(key);
+    partition->key = malloc(partition->key_length);
+    partition->proxy = strndup(fetch->proxy.data ? fetch->proxy.data : "", fetch->proxy.length);
+    if (!partition->key || !partition->proxy || !copy_resolve(partition, fetch->resolve))
+        return false;
+    memcpy(partition->key, ipc_buffer_data(key), partition->key_length);
+    return open_share(partition);
+}
+
+static struct partition *create_partition(struct partitions *partitions, const struct ipc_fetch *fetch,
+                                          uint64_t hash, struct failure *ret_failure)
+{
+    enum ipc_error_code error = IPC_ERROR_OUT_OF_MEMORY;
+    const char *reason = "no memory for a partition";
+    struct partition *partition = calloc(1, sizeof *partition);
+    if (partition) {
+        partition->owner = partitions;
+        partition->hash = hash;
+        if (set_up_memory(partition, fetch, &partitions->key))
+            reason = set_up_tls(partition, fetch, &error);
+        if (!reason)
+            return partition;
+        close_partition(partition);
+    }
+    failure_set(ret_failure, error, PHASE_QUEUE, "%s", reason);
+    return NULL;
+}
+
+void partitions_init(struct partitions *partitions, struct multi_hub *hub, const struct settings *settings,
+                     const struct easy_calls *calls)
+{
+    *partitions = (struct partitions){ .hub = hub, .settings = settings, .calls = calls };
+    ipc_buffer_init(&partitions->key, IPC_FRAME_BYTES + 4096);
+}
+
+/* ---- finding ---- */
+
+struct partition *partitions_find(struct partitions *partitions, const struct ipc_fetch *fetch,
+                                  struct failure *ret_failure)
+{
+    if (!write_key(&partitions->key, fetch)) {
+        failure_set(ret_failure, IPC_ERROR_OUT_OF_MEMORY, PHASE_QUEUE, "no memory for a partition's key");
+        return NULL;
+    }
+    uint64_t hash = hash_key(&partitions->key);
+    struct partition **bucket = &partitions->buckets[hash % PARTITION_BUCKETS];
+    for (struct partition *partition = *bucket; partition; partition = partition->next)
+        if (same_key(partition, hash, &partitions->key))
+            return partition;
+    if (partitions->count >= partitions->settings->partitions && !partitions_close_one(partitions)) {
+        failure_set(ret_failure, IPC_ERROR_OVERLOADED, PHASE_QUEUE,
+                    "all %u partitions of this worker are in use", partitions->count);
+        ret_failure->retryable = true;
+        return NULL;
+    }
+    struct partition *partition = create_partition(partitions, fetch, hash, ret_failure);
+    if (!partition)
+        return NULL;
+    partition->next = *bucket;
+    *bucket = partition;
+    partitions->count++;
+    return partition;
+}
+
+static void remove_partition(struct partitions *partitions, struct partition **link)
+{
+    struct partition *partition = *link;
+    *link = partition->next;
+    partitions->count--;
+    close_partition(partition);
+    spread_threads(partitions);
+}
+
+bool partitions_close_one(struct partitions *partitions)
+{
+    struct partition **oldest = NULL;
+    for (size_t i = 0; i < PARTITION_BUCKETS; i++)
+        for (struct partition **link = &partitions->buckets[i]; *link; link = &(*link)->next)
+            if ((*link)->transfers == 0 && (!oldest || (*link)->idle_since_ms < (*oldest)->idle_since_ms))
+                oldest = link;
+    if (!oldest)
+        return false;
+    remove_partition(partitions, oldest);
+    return true;
+}
+
+/* libcurl looks for dead connections when it wants a new one; a multi at rest would keep them. */
+static void drop_dead_connections(struct partition *partition)
+{
+    for (struct multi *multi = partition->multis; multi; multi = multi->next)
+        if (multi->transfers == 0 && watches_count_dead(&multi->hub->watches, multi) > 0)
+            multi_drop_connections(multi);
+}
+
+void partitions_sweep(struct partitions *partitions)
+{
+    uint64_t now_ms = uv_now(partitions->hub->watches.loop);
+    bool dead = watches_count_dead(&partitions->hub->watches, NULL) > 0;
+    for (size_t i = 0; i < PARTITION_BUCKETS; i++) {
+        struct partition **link = &partitions->buckets[i];
+        while (*link) {
+            struct partition *partition = *link;
+            if (dead)
+                drop_dead_connections(partition);
+            if (partition->transfers == 0
+                && now_ms - partition->idle_since_ms >= partitions->settings->partition_idle_ms)
+                remove_partition(partitions, link);
+            else
+                link = &partition->next;
+        }
+    }
+}
+
+/* ---- multis ---- */
+
+static unsigned threads_each(const struct partitions *partitions)
+{
+    unsigned threads = partitions->settings->resolver_threads, multis = partitions->multi_count;
+    return multis > 0 && threads > multis ? threads / multis : 1;
+}
+
+/* The number of resolver threads is the worker's; libcurl counts them by multi. */
+static void spread_threads(struct partitions *partitions)
+{
+    unsigned each = threads_each(partitions);
+    for (size_t i = 0; i < PARTITION_BUCKETS; i++)
+        for (struct partition *partition = partitions->buckets[i]; partition; partition = partition->next)
+            for (struct multi *multi = partition->multis; multi; multi = multi->next)
+                multi_limit_threads(multi, each);
+}
+
+struct multi *partition_multi(struct partition *partition)
+{
+    struct partitions *owner = partition->owner;
+    unsigned most = owner->settings->connections_per_multi;
+    struct multi **link = &partition->multis;
+    for (; *link; link = &(*link)->next)
+        if ((*link)->transfers < most)
+            return *link;
+    *link = multi_create(owner->hub, most, 1);
+    if (!*link)
+        return NULL;
+    owner->multi_count++;
+    spread_threads(owner);
+    return *link;
+}
+
+/* ---- easy handles ---- */
+
+struct easy *partition_take_easy(struct partition *partition)
+{
+    struct easy *easy = partition->easies;
+    if (!easy) {
+        easy = easy_create(partition);
+    } else {
+        partition->easies = easy->next;
+        partition->easy_count--;
+    }
+    if (easy)
+        partition->transfers++;
+    return easy;
+}
+
+void partition_give_easy(struct partition *partition, struct easy *easy)
+{
+    easy->transfer = NULL;
+    if (--partition->transfers == 0)
+        partition->idle_since_ms = uv_now(partition->owner->hub->watches.loop);
+    if (partition->easy_count >= IDLE_EASIES) {
+        easy_destroy(easy);
+        return;
+    }
+    easy->next = partition->easies;
+    partition->easies = easy;
+    partition->easy_count++;
+}

@@ -1,0 +1,86 @@
+/* SETTINGS, checked and given defaults where it says nothing. */
+#include "settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_HEADER_BYTES (256 * 1024)
+#define DEFAULT_CONNECTIONS 1000
+#define DEFAULT_PER_MULTI 128
+#define DEFAULT_PARTITIONS 1024
+#define DEFAULT_PARTITION_IDLE_MS 120000
+#define DEFAULT_THREADS 8
+
+static unsigned number_or(uint64_t value, unsigned otherwise)
+{
+    return value ? (unsigned)value : otherwise;
+}
+
+static void take_numbers(const struct ipc_settings *message, struct settings *settings)
+{
+    settings->number = (unsigned)message->worker;
+    settings->connect_timeout_ms = message->connect_timeout_ms;
+    settings->headers_timeout_ms = message->headers_timeout_ms;
+    settings->idle_timeout_ms = message->idle_timeout_ms;
+    settings->total_timeout_ms = message->total_timeout_ms;
+    settings->max_body_bytes = message->max_body_bytes;
+    settings->max_header_bytes = number_or(message->max_header_bytes, DEFAULT_HEADER_BYTES);
+    settings->connections = number_or(message->connections, DEFAULT_CONNECTIONS);
+    settings->connections_per_multi = number_or(message->connections_per_multi, DEFAULT_PER_MULTI);
+    settings->partitions = number_or(message->partitions, DEFAULT_PARTITIONS);
+    settings->partition_idle_ms = number_or(message->partition_idle_ms, DEFAULT_PARTITION_IDLE_MS);
+    settings->resolver_threads = number_or(message->resolver_threads, DEFAULT_THREADS);
+}
+
+static int take_user_agent(struct ipc_text text, struct settings *settings)
+{
+    if (text.length == 0)
+        text = IPC_TEXT("fetchd/" FETCHD_VERSION);
+    if (text.length >= sizeof settings->user_agent)
+        return -1;
+    for (size_t i = 0; i < text.length; i++)
+        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
+            return -1;
+    memcpy(settings->user_agent, text.data, text.length);
+    settings->user_agent[text.length] = '\0';
+    return 0;
+}
+
+static int take_trust(struct ipc_bytes pem, struct settings *settings, char *ret_reason, size_t size)
+{
+    const char *reason = NULL;
+    if (pem.length == 0)
+        return 0;
+    settings->trust = tls_trust_create(pem, &reason);
+    if (settings->trust)
+        return 0;
+    snprintf(ret_reason, size, "ca_pem: %s", reason);
+    return -1;
+}
+
+int settings_take(const struct ipc_settings *message, struct settings *ret_settings, char *ret_reason,
+                  size_t size)
+{
+    struct settings settings = { .number = 0 };
+    take_numbers(message, &settings);
+    if (take_user_agent(message->user_agent, &settings) < 0) {
+        snprintf(ret_reason, size, "user_agent: too long, or with a control character");
+        return -1;
+    }
+    settings.egress = destination_policy_create(message->egress_allow, message->egress_deny, ret_reason,
+                                                size);
+    if (!settings.egress || take_trust(message->ca_pem, &settings, ret_reason, size) < 0) {
+        settings_finish(&settings);
+        return -1;
+    }
+    *ret_settings = settings;
+    return 0;
+}
+
+void settings_finish(struct settings *settings)
+{
+    destination_policy_destroy(settings->egress);
+    tls_trust_destroy(settings->trust);
+    settings->egress = NULL;
+    settings->trust = NULL;
+}

@@ -1,0 +1,192 @@
+/* Shared trust stores, client certificates, and a count of handshakes. */
+#include "tls.h"
+
+#include <limits.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pool.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+
+struct tls_trust { X509_STORE *store; };
+
+struct tls_identity {
+    X509 *leaf;
+    STACK_OF(X509) *chain;
+    EVP_PKEY *key;
+};
+
+static uint64_t handshakes;
+
+/* The connections of one origin share one copy of its certificates. */
+static CRYPTO_BUFFER_POOL *certificate_pool(void)
+{
+    static CRYPTO_BUFFER_POOL *pool;
+    if (!pool)
+        pool = CRYPTO_BUFFER_POOL_new();
+    return pool;
+}
+
+static BIO *open_pem(struct ipc_bytes pem)
+{
+    return pem.length > 0 && pem.length <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.length) : NULL;
+}
+
+/* A key under a password is refused instead of asking the terminal for it. */
+static int on_ssl_password(char *buffer, int size, int writing, void *data)
+{
+    (void)buffer, (void)size, (void)writing, (void)data;
+    return 0;
+}
+
+/* The next certificate; NULL at the end, with *ret_broken when it was not a clean one. */
+static X509 *next_certificate(BIO *bio, bool *ret_broken)
+{
+    ERR_clear_error();
+    X509 *certificate = PEM_read_bio_X509(bio, NULL, on_ssl_password, NULL);
+    uint32_t error = ERR_peek_last_error();
+    *ret_broken = !certificate
+        && !(ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE);
+    ERR_clear_error();
+    return certificate;
+}
+
+/* ---- trust ---- */
+
+static size_t add_certificates(X509_STORE *store, BIO *bio, bool *ret_broken)
+{
+    size_t count = 0;
+    X509 *certificate;
+    while ((certificate = next_certificate(bio, ret_broken))) {
+        count += (size_t)X509_STORE_add_cert(store, certificate);   /* one that stands twice is fine */
+        X509_free(certificate);
+    }
+    return count;
+}
+
+struct tls_trust *tls_trust_create(struct ipc_bytes pem, const char **ret_reason)
+{
+    bool broken = false;
+    size_t count = 0;
+    BIO *bio = open_pem(pem);
+    struct tls_trust *trust = calloc(1, sizeof *trust);
+    if (trust && bio)
+        trust->store = X509_STORE_new();
+    if (trust && trust->store) {
+        /* An intermediate that the user trusts is enough, as everywhere in libcurl. */
+        X509_STORE_set_flags(trust->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+        count = add_certificates(trust->store, bio, &broken);
+    }
+    BIO_free(bio);
+    if (count > 0 && !broken)
+        return trust;
+    *ret_reason = broken ? "a CA certificate is broken" : "there is no CA certificate in it";
+    tls_trust_destroy(trust);
+    return NULL;
+}
+
+void tls_trust_destroy(struct tls_trust *trust)
+{
+    if (!trust)
+        return;
+    X509_STORE_free(trust->store);
+    free(trust);
+}
+
+/* ---- identity ---- */
+
+static bool read_chain(struct tls_identity *identity, BIO *bio)
+{
+    bool broken = false;
+    X509 *certificate;
+    identity->leaf = next_certificate(bio, &broken);
+    identity->chain = sk_X509_new_null();
+    if (!identity->leaf || !identity->chain)
+        return false;
+    while ((certificate = next_certificate(bio, &broken))) {
+        if (!sk_X509_push(identity->chain, certificate)) {
+            X509_free(certificate);
+            return false;
+        }
+    }
+    return !broken;
+}
+
+static const char *read_identity(struct tls_identity *identity, BIO *certificates, BIO *key)
+{
+    if (!certificates || !read_chain(identity, certificates))
+        return "the client certificate is not PEM, or broken";
+    identity->key = key ? PEM_read_bio_PrivateKey(key, NULL, on_ssl_password, NULL) : NULL;
+    ERR_clear_error();
+    if (!identity->key)
+        return "the client certificate's key is missing, broken, or under a password";
+    if (X509_check_private_key(identity->leaf, identity->key) != 1)
+        return "the key is not the client certificate's";
+    return NULL;
+}
+
+struct tls_identity *tls_identity_create(struct ipc_bytes cert_pem, struct ipc_bytes key_pem,
+                                         const char **ret_reason)
+{
+    struct tls_identity *identity = calloc(1, sizeof *identity);
+    if (!identity) {
+        *ret_reason = "no memory for the client certificate";
+        return NULL;
+    }
+    /* Both may stand in one file. */
+    BIO *certificates = open_pem(cert_pem), *key = open_pem(key_pem.length > 0 ? key_pem : cert_pem);
+    const char *wrong = read_identity(identity, certificates, key);
+    BIO_free(certificates);
+    BIO_free(key);
+    ERR_clear_error();
+    if (!wrong)
+        return identity;
+    *ret_reason = wrong;
+    tls_identity_destroy(identity);
+    return NULL;
+}
+
+void tls_identity_destroy(struct tls_identity *identity)
+{
+    if (!identity)
+        return;
+    X509_free(identity->leaf);
+    sk_X509_pop_free(identity->chain, X509_free);
+    EVP_PKEY_free(identity->key);
+    free(identity);
+}
+
+/* ---- contexts ---- */
+
+static void on_ssl_info(const SSL *ssl, int where, int value)
+{
+    (void)ssl, (void)value;
+    if (where & SSL_CB_HANDSHAKE_DONE)
+        handshakes++;
+}
+
+static bool show_identity(SSL_CTX *context, struct tls_identity *identity)
+{
+    return SSL_CTX_use_certificate(context, identity->leaf) == 1
+        && SSL_CTX_set1_chain(context, identity->chain) == 1
+        && SSL_CTX_use_PrivateKey(context, identity->key) == 1;
+}
+
+bool tls_configure(void *ssl_ctx, struct tls_trust *trust, struct tls_identity *identity)
+{
+    SSL_CTX *context = ssl_ctx;
+    SSL_CTX_set0_buffer_pool(context, certificate_pool());
+    SSL_CTX_set_info_callback(context, on_ssl_info);
+    if (trust) {
+        X509_STORE_up_ref(trust->store);
+        SSL_CTX_set_cert_store(context, trust->store);
+    }
+    return !identity || show_identity(context, identity);
+}
+
+uint64_t tls_handshakes(void)
+{
+    return handshakes;
+}

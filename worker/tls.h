@@ -1,0 +1,31 @@
+/* TLS: whom we trust, and who we are. The only file of fetchd that names BoringSSL.
+ *
+ * libcurl makes an SSL_CTX for each connection. Left alone it would load the CA bundle into each of
+ * them, 40 ms of CPU a time; instead all of a worker's contexts share one store of parsed roots. */
+#ifndef WORKER_TLS_H
+#define WORKER_TLS_H
+
+#include "ipc/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tls_trust;      /* parsed CA certificates */
+struct tls_identity;   /* a client certificate with its chain and key */
+
+/* NULL, with a sentence in *ret_reason, when `pem` has no certificate or a broken one. */
+struct tls_trust *tls_trust_create(struct ipc_bytes pem, const char **ret_reason);
+void tls_trust_destroy(struct tls_trust *trust);
+
+struct tls_identity *tls_identity_create(struct ipc_bytes cert_pem, struct ipc_bytes key_pem,
+                                         const char **ret_reason);
+void tls_identity_destroy(struct tls_identity *identity);
+
+/* For libcurl's SSL_CTX callback. Either may be NULL: nobody is trusted, no certificate is shown. */
+bool tls_configure(void *ssl_ctx, struct tls_trust *trust, struct tls_identity *identity);
+
+/* Handshakes that were completed since the start, resumed ones too. */
+uint64_t tls_handshakes(void);
+
+#endif

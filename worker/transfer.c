@@ -1,0 +1,553 @@
+/* The life of a fetch. */
+#include "transfer.h"
+
+#include "answer.h"
+#include "check.h"
+#include "dial.h"
+#include "hop.h"
+#include "ipc/origin.h"
+#include "keep.h"
+#include "lines.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POOL_MAX 1024
+
+static size_t on_curl_read(char *place, size_t size, size_t count, void *easy);
+static int on_curl_seek(void *easy, curl_off_t offset, int origin);
+
+const struct easy_calls transfer_calls = {
+    .on_curl_header = answer_on_curl_header,
+    .on_curl_write = answer_on_curl_write,
+    .on_curl_read = on_curl_read,
+    .on_curl_seek = on_curl_seek,
+    .on_curl_prereq = dial_on_curl_prereq,
+    .on_curl_open_socket = dial_on_curl_open_socket,
+    .on_curl_close_socket = dial_on_curl_close_socket,
+    .on_curl_ssl_ctx = dial_on_curl_ssl_ctx,
+};
+
+/* ---- the table ---- */
+
+static struct transfer **find(struct transfers *transfers, uint32_t id)
+{
+    struct transfer **link = &transfers->buckets[id % TRANSFER_BUCKETS];
+    while (*link && (*link)->id != id)
+        link = &(*link)->next;
+    return link;
+}
+
+static void on_expired(struct deadline *deadline, enum deadline_kind kind);
+static void on_wake(struct deadline *deadline);
+static void on_room(struct outflow_waiter *waiter);
+
+static struct transfer *create(struct transfers *transfers)
+{
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+    if (!transfer)
+        return NULL;
+    transfer->owner = transfers;
+    headers_init(&transfer->headers);
+    body_init(&transfer->body, transfers->outflow);
+    upload_init(&transfer->upload);
+    deadline_init(&transfer->deadline, transfers->outflow->turn->check.loop);
+    transfer->deadline.on_expired = on_expired;
+    transfer->deadline.on_wake = on_wake;
+    transfer->waiter.on_room = on_room;
+    return transfer;
+}
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+    struct deadline *deadline = handle->data;
+    free((char *)deadline - offsetof(struct transfer, deadline));
+}
+
+static void destroy(struct transfer *transfer)
+{
+    headers_finish(&transfer->headers);
+    uv_close((uv_handle_t *)&transfer->deadline.timer, on_uv_closed);
+}
+
+static struct transfer *take(struct transfers *transfers, uint32_t id)
+{
+    struct transfer *transfer = transfers->pool;
+    if (transfer) {
+        transfers->pool = transfer->next;
+        transfers->pooled--;
+    } else if (!(transfer = create(transfers))) {
+        return NULL;
+    }
+    struct transfer **bucket = &transfers->buckets[id % TRANSFER_BUCKETS];
+    transfer->id = id;
+    transfer->next = *bucket;
+    *bucket = transfer;
+    transfers->count++;
+    return transfer;
+}
+
+/* Forgets it: the id, what it kept and what it waits for. It must not be with libcurl any more. */
+static void release(struct transfer *transfer)
+{
+    struct transfers *transfers = transfer->owner;
+    struct transfer **link = find(transfers, transfer->id);
+    *link = transfer->next;
+    outflow_forget(transfers->outflow, &transfer->waiter);
+    deadline_end(&transfer->deadline);
+    answer_reset(transfer);
+    body_finish(&transfer->body);
+    upload_finish(&transfer->upload);
+    free(transfer->fetch);
+    free(transfer->hop_url);
+    free(transfer->next_url);
+    free(transfer->lines);
+    transfer->fetch = NULL;
+    transfer->hop_url = transfer->next_url = NULL;
+    transfer->lines = NULL;
+    transfer->state = TRANSFER_IDLE;
+    if (transfers->pooled < POOL_MAX) {
+        transfer->next = transfers->pool;
+        transfers->pool = transfer;
+        transfers->pooled++;
+    } else {
+        destroy(transfer);
+    }
+    if (--transfers->count == 0)
+        transfers->on_empty(transfers);
+}
+
+/* ---- with libcurl ---- */
+
+/* Takes it back from libcurl, whose connection may be used again if the transfer was whole. */
+void transfer_leave_curl(struct transfer *transfer)
+{
+    if (!transfer->easy)
+        return;
+    easy_fill_done(transfer->easy, &transfer->done);
+    multi_remove(transfer->multi, transfer->easy->curl);
+    partition_give_easy(transfer->easy->partition, transfer->easy);
+    transfer->easy = NULL;
+    transfer->multi = NULL;
+}
+
+void transfer_unpause(struct transfer *transfer)
+{
+    int hold = transfer->receive_paused ? CURLPAUSE_RECV : 0;
+    if (transfer->upload.paused)
+        hold |= CURLPAUSE_SEND;
+    if (transfer->easy)
+        curl_easy_pause(transfer->easy->curl, hold);
+}
+
+/* Where it stands, for a failure that libcurl did not tell. */
+static enum failure_phase find_phase(const struct transfer *transfer)
+{
+    if (transfer->phase >= PHASE_SEND || !transfer->easy)
+        return transfer->phase;
+    struct ipc_done done;
+    IPC_INIT(DONE, &done);
+    easy_fill_done(transfer->easy, &done);
+    if (done.reused && !transfer->dialled)
+        return done.dns_us ? PHASE_CONNECT : PHASE_DNS;
+    if (done.connect_us == 0)
+        return PHASE_CONNECT;
+    return transfer->fetch->proxy.length > 0 ? PHASE_PROXY : PHASE_TLS;
+}
+
+/* ---- ends ---- */
+
+void transfer_say(struct transfer *transfer, unsigned number, const void *message)
+{
+    struct transfers *transfers = transfer->owner;
+    if (ipc_channel_send(transfers->channel, number, transfer->id, message) < 0)
+        transfers->on_broken(transfers, "the daemon does not read, and what waits for it is too much");
+}
+
+static void say_done(struct transfer *transfer)
+{
+    char remote[64];
+    struct ipc_done *done = &transfer->done;
+    struct ipc_failure failure;
+    if (transfer->failure.error != IPC_ERROR_NONE) {
+        failure = failure_message(&transfer->failure);
+        failure.bytes_sent = done->bytes_sent;
+        failure.bytes_received = done->bytes_received;
+        done->error = &failure;
+    }
+    if (transfer->remote[0]) {
+        bool six = strchr(transfer->remote, ':') != NULL;
+        snprintf(remote, sizeof remote, six ? "[%s]:%d" : "%s:%d", transfer->remote, transfer->remote_port);
+        done->remote = ipc_text(remote);
+    }
+    done->redirects = transfer->redirects;
+    done->body_bytes = transfer->body.delivered_bytes;
+    transfer_say(transfer, IPC_DONE, done);
+    release(transfer);
+}
+
+void transfer_complete(struct transfer *transfer)
+{
+    say_done(transfer);
+}
+
+static void end_failed(struct transfer *transfer)
+{
+    transfer_leave_curl(transfer);
+    transfer->owner->tls_failures += failure_is_handshake(&transfer->failure);
+    say_done(transfer);
+}
+
+void transfer_doom(struct transfer *transfer, enum ipc_error_code error, const char *message)
+{
+    if (transfer->failure.error == IPC_ERROR_NONE)
+        failure_set(&transfer->failure, error, find_phase(transfer), "%s", message);
+}
+
+void transfer_fail(struct transfer *transfer, enum ipc_error_code error, const char *message)
+{
+    transfer_doom(transfer, error, message);
+    end_failed(transfer);
+}
+
+/* ---- beginnings ---- */
+
+static bool is_idempotent(struct ipc_text method)
+{
+    static const char *const methods[] = { "", "GET", "HEAD", "PUT", "DELETE", "OPTIONS" };
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (ipc_text_is(method, methods[i]))
+            return true;
+    return false;
+}
+
+/* What the hop is, and nothing of the one before. */
+static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin)
+{
+    memcpy(transfer->host, origin->host.data, origin->host.length);   /* at most 253 */
+    transfer->host[origin->host.length] = '\0';
+    transfer->is_https = ipc_text_is(origin->scheme, "https");
+    transfer->is_http = transfer->is_https || ipc_text_is(origin->scheme, "http");
+    transfer->idempotent = is_idempotent(transfer->fetch->method);
+    transfer->phase = PHASE_QUEUE;
+    transfer->sent = transfer->dialled = transfer->announced = transfer->remote_public = false;
+    transfer->remote[0] = '\0';
+    transfer->denial.error = IPC_ERROR_NONE;
+    answer_reset(transfer);
+    upload_reset(&transfer->upload, transfer->fetch->body_length);
+    IPC_INIT(DONE, &transfer->done);
+}
+
+/* Gives it to libcurl. False with transfer->failure set. */
+static bool enter_curl(struct transfer *transfer)
+{
+    struct partition *partition = partitions_find(&transfer->owner->partitions, transfer->fetch,
+                                                  &transfer->failure);
+    if (!partition)
+        return false;
+    free(transfer->lines);
+    transfer->multi = partition_multi(partition);
+    bool ready = transfer->multi && lines_create(transfer->fetch, &transfer->lines) == 0
+        && (transfer->easy = partition_take_easy(partition));
+    if (!ready) {
+        failure_set(&transfer->failure, IPC_ERROR_OUT_OF_MEMORY, PHASE_QUEUE, "no memory for a transfer");
+        return false;
+    }
+    transfer->easy->transfer = transfer;
+    bool added = easy_prepare(transfer->easy, transfer->fetch, transfer->lines) == CURLE_OK
+        && multi_add(transfer->multi, transfer->easy->curl) == CURLM_OK;
+    if (added) {
+        transfer->state = TRANSFER_RUNNING;
+        return true;
+    }
+    failure_set(&transfer->failure, IPC_ERROR_INTERNAL, PHASE_QUEUE, "libcurl does not take the request");
+    partition_give_easy(partition, transfer->easy);
+    transfer->easy = NULL;
+    return false;
+}
+
+static void start(struct transfer *transfer)
+{
+    struct ipc_origin origin;
+    struct check_refusal refusal;
+    if (check_fetch(transfer->fetch, &origin, &refusal) < 0) {
+        transfer_fail(transfer, refusal.error, refusal.message);
+        return;
+    }
+    reset_hop(transfer, &origin);
+    if (!enter_curl(transfer))
+        end_failed(transfer);
+}
+
+static uint64_t or_setting(uint64_t asked, uint64_t setting)
+{
+    return asked ? asked : setting;
+}
+
+static void begin_deadlines(struct transfer *transfer)
+{
+    const struct settings *settings = transfer->owner->settings;
+    const struct ipc_fetch *fetch = transfer->fetch;
+    struct deadline_limits limits = {
+        .connect_ms = or_setting(fetch->connect_timeout_ms, settings->connect_timeout_ms),
+        .headers_ms = or_setting(fetch->headers_timeout_ms, settings->headers_timeout_ms),
+        .idle_ms = or_setting(fetch->idle_timeout_ms, settings->idle_timeout_ms),
+        .total_ms = or_setting(fetch->total_timeout_ms, settings->total_timeout_ms),
+    };
+    deadline_begin(&transfer->deadline, &limits);
+}
+
+static uint64_t body_limit(const struct transfer *transfer)
+{
+    uint64_t asked = transfer->fetch->max_body_bytes, setting = transfer->owner->settings->max_body_bytes;
+    return asked && (!setting || asked < setting) ? asked : setting;
+}
+
+/* Once a turn, for all that it brought. */
+static void say_started(struct turn_task *task)
+{
+    char *at = (char *)task - offsetof(struct transfers, started);
+    struct transfers *transfers = (struct transfers *)(void *)at;
+    struct ipc_started started = { .last_id = transfers->last_id };
+    if (ipc_channel_send(transfers->channel, IPC_STARTED, 0, &started) < 0)
+        transfers->on_broken(transfers, "the daemon does not read");
+}
+
+bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_fetch *fetch,
+                     const char **ret_reason)
+{
+    if (id == 0 || *find(transfers, id)) {
+        *ret_reason = "FETCH with an id that is in use";
+        return false;
+    }
+    struct transfer *transfer = take(transfers, id);
+    if (!transfer || !(transfer->fetch = keep_message(IPC_FETCH, fetch))) {
+        *ret_reason = "no memory for a FETCH";
+        return false;
+    }
+    transfer->failure.error = IPC_ERROR_NONE;
+    transfer->phase = PHASE_QUEUE;
+    transfer->responded = false;
+    transfer->redirects = 0;
+    transfer->remote[0] = '\0';
+    IPC_INIT(DONE, &transfer->done);
+    body_reset(&transfer->body, id, fetch->window, body_limit(transfer), fetch->rate_bytes);
+    begin_deadlines(transfer);
+    start(transfer);
+    transfers->last_id = id;
+    turn_add(transfers->outflow->turn, &transfers->started);
+    return true;
+}
+
+/* ---- libcurl is done ---- */
+
+static void fail_by_curl(struct transfer *transfer, CURLcode result)
+{
+    struct failure_context context = {
+        .code = result,
+        .text = transfer->easy->error,
+        .os_errno = (int)easy_info(transfer->easy, CURLINFO_OS_ERRNO),
+        .proxy_status = easy_info(transfer->easy, CURLINFO_HTTP_CONNECTCODE),
+        .phase = find_phase(transfer),
+        .idempotent = transfer->idempotent,
+        .answered = transfer->responded,
+    };
+    if (transfer->denial.error != IPC_ERROR_NONE && context.phase < PHASE_SEND)
+        transfer->failure = transfer->denial;
+    else
+        failure_from_curl(&context, &transfer->failure);
+    end_failed(transfer);
+}
+
+void transfer_on_curl_done(CURL *curl, CURLcode result)
+{
+    char *private = NULL;
+    curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
+    struct transfer *transfer = ((struct easy *)(void *)private)->transfer;
+    bool cut_hop = transfer->is_hop && result == CURLE_WRITE_ERROR;   /* its body was too long to drop */
+    if (transfer->failure.error != IPC_ERROR_NONE) {
+        end_failed(transfer);
+    } else if (transfer->is_hop && (result == CURLE_OK || cut_hop)) {
+        hop_say(transfer);
+    } else if (result != CURLE_OK) {
+        fail_by_curl(transfer, result);
+    } else {
+        transfer_leave_curl(transfer);
+        answer_finish(transfer);
+    }
+}
+
+/* ---- the clock ---- */
+
+static const struct { enum ipc_error_code error; const char *message; } expiries[] = {
+    [DEADLINE_CONNECT] = { IPC_ERROR_CONNECT_TIMEOUT, "no connection within the connect timeout" },
+    [DEADLINE_HEADERS] = { IPC_ERROR_TIMEOUT_HEADERS, "no response headers within the headers timeout" },
+    [DEADLINE_IDLE] = { IPC_ERROR_TIMEOUT_IDLE, "no body byte within the idle timeout" },
+    [DEADLINE_TOTAL] = { IPC_ERROR_TIMEOUT_TOTAL, "not finished within the total timeout" },
+};
+
+/* An inline body that is still going out is no silence of the origin's. */
+static bool still_sends(struct transfer *transfer)
+{
+    curl_off_t sent = 0;
+    if (transfer->fetch->body.length == 0 || !transfer->easy)
+        return false;
+    curl_easy_getinfo(transfer->easy->curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+    bool moved = sent > transfer->sent_bytes;
+    transfer->sent_bytes = sent;
+    return moved;
+}
+
+static struct transfer *of_deadline(struct deadline *deadline)
+{
+    return (struct transfer *)(void *)((char *)deadline - offsetof(struct transfer, deadline));
+}
+
+static void on_expired(struct deadline *deadline, enum deadline_kind kind)
+{
+    struct transfer *transfer = of_deadline(deadline);
+    if (kind == DEADLINE_HEADERS && still_sends(transfer)) {
+        deadline_enter(deadline, DEADLINE_HEADERS);
+        return;
+    }
+    transfer_doom(transfer, expiries[kind].error, expiries[kind].message);
+    transfer->failure.retryable = kind == DEADLINE_CONNECT
+        || (kind == DEADLINE_HEADERS && transfer->idempotent && !transfer->responded);
+    end_failed(transfer);
+}
+
+static void on_wake(struct deadline *deadline)
+{
+    answer_resume(of_deadline(deadline));
+}
+
+static void on_room(struct outflow_waiter *waiter)
+{
+    answer_resume((struct transfer *)(void *)((char *)waiter - offsetof(struct transfer, waiter)));
+}
+
+/* ---- the request's body ---- */
+
+static size_t on_curl_read(char *place, size_t size, size_t count, void *easy)
+{
+    struct transfer *transfer = ((struct easy *)easy)->transfer;
+    int64_t grant = 0;
+    size_t length = upload_read(&transfer->upload, place, size * count, &grant);
+    if (grant > 0) {
+        struct ipc_credit credit = { .bytes = (uint64_t)grant };
+        transfer_say(transfer, IPC_CREDIT, &credit);
+    }
+    bool sending = transfer->phase == PHASE_SEND;   /* not when the answer has begun before the end */
+    if (length > 0) {
+        deadline_progress(&transfer->deadline);
+    } else if (transfer->upload.paused) {
+        if (sending)
+            deadline_enter(&transfer->deadline, DEADLINE_NONE);   /* the client is slow, not the origin */
+        return CURL_READFUNC_PAUSE;
+    } else if (sending) {
+        transfer->phase = PHASE_WAIT;
+        deadline_enter(&transfer->deadline, DEADLINE_HEADERS);
+    }
+    return length;
+}
+
+/* libcurl wants the body again from its start: we have let go of what it read. */
+static int on_curl_seek(void *easy, curl_off_t offset, int origin)
+{
+    const struct transfer *transfer = ((struct easy *)easy)->transfer;
+    bool untouched = offset == 0 && origin == SEEK_SET && transfer->upload.read_bytes == 0;
+    return untouched ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+static bool take_upload(struct transfer *transfer, enum upload_result result, const char **ret_reason)
+{
+    switch (result) {
+    case UPLOAD_OK:
+        return true;
+    case UPLOAD_VIOLATION:
+        *ret_reason = "DATA beyond its credit";
+        return false;
+    case UPLOAD_TOO_LONG:
+        transfer_fail(transfer, IPC_ERROR_REQUEST_INVALID, "the body is longer than its body_length");
+        return true;
+    case UPLOAD_TOO_SHORT:
+        transfer_fail(transfer, IPC_ERROR_REQUEST_INVALID, "the body ended before its body_length");
+        return true;
+    case UPLOAD_NO_MEMORY:
+        transfer_fail(transfer, IPC_ERROR_OUT_OF_MEMORY, "no memory for the request's body");
+        return true;
+    }
+    return true;
+}
+
+bool transfers_data(struct transfers *transfers, uint32_t id, struct ipc_bytes payload,
+                    const char **ret_reason)
+{
+    struct transfer *transfer = *find(transfers, id);
+    if (!transfer || transfer->state != TRANSFER_RUNNING)
+        return true;   /* it has ended, or the origin answered without waiting for the rest */
+    if (!transfer->fetch->body_streamed) {
+        *ret_reason = "DATA for a request without a streamed body";
+        return false;
+    }
+    enum upload_result result = upload_receive(&transfer->upload, payload.data, payload.length);
+    if (!take_upload(transfer, result, ret_reason))
+        return false;
+    if (result != UPLOAD_OK || !transfer->upload.paused)
+        return true;
+    transfer->upload.paused = false;
+    if (transfer->phase == PHASE_SEND)
+        deadline_enter(&transfer->deadline, DEADLINE_IDLE);
+    transfer_unpause(transfer);
+    return true;
+}
+
+/* ---- the daemon's other words ---- */
+
+bool transfers_credit(struct transfers *transfers, uint32_t id, uint64_t bytes, const char **ret_reason)
+{
+    struct transfer *transfer = *find(transfers, id);
+    if (!transfer)
+        return true;
+    if (!ipc_credit_add(&transfer->body.credit, bytes)) {
+        *ret_reason = "CREDIT beyond what may be outstanding";
+        return false;
+    }
+    answer_resume(transfer);
+    return true;
+}
+
+bool transfers_go(struct transfers *transfers, uint32_t id, bool here, const char **ret_reason)
+{
+    struct transfer *transfer = *find(transfers, id);
+    if (!transfer)
+        return true;
+    if (transfer->state != TRANSFER_HOPPING) {
+        *ret_reason = "GO for a request that did not say HOP";
+        return false;
+    }
+    if (!here)
+        release(transfer);
+    else if (hop_follow(transfer))
+        start(transfer);
+    return true;
+}
+
+void transfers_cancel(struct transfers *transfers, uint32_t id)
+{
+    struct transfer *transfer = *find(transfers, id);
+    if (transfer)
+        transfer_fail(transfer, IPC_ERROR_CANCELLED, ipc_error_text(IPC_ERROR_CANCELLED));
+}
+
+void transfers_init(struct transfers *transfers, struct multi_hub *hub, struct outflow *outflow,
+                    struct ipc_channel *channel, const struct settings *settings)
+{
+    transfers->started.run = say_started;
+    transfers->outflow = outflow;
+    transfers->channel = channel;
+    transfers->settings = settings;
+    partitions_init(&transfers->partitions, hub, settings, &transfer_calls);
+}

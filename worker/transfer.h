@@ -1,0 +1,115 @@
+/* One fetch: from FETCH to its one DONE. transfer.c is its life and its request body, dial.c how it
+ * gets a connection, answer.c what comes back, hop.c how it follows a redirect. */
+#ifndef WORKER_TRANSFER_H
+#define WORKER_TRANSFER_H
+
+#include "body.h"
+#include "deadline.h"
+#include "failure.h"
+#include "headers.h"
+#include "partition.h"
+#include "upload.h"
+
+enum transfer_state {
+    TRANSFER_IDLE,        /* in the pool */
+    TRANSFER_RUNNING,     /* libcurl has it */
+    TRANSFER_HOPPING,     /* HOP was said, GO is awaited */
+    TRANSFER_DRAINING,    /* libcurl is done; the end of the body waits for credit */
+};
+
+struct transfer {
+    struct transfer *next;             /* in its id's bucket, or in the pool */
+    struct transfers *owner;
+    uint32_t id;
+    enum transfer_state state;
+    struct ipc_fetch *fetch;           /* kept; changed by redirects */
+    char *hop_url, *next_url;          /* what fetch->url borrows after a redirect; where one leads */
+    struct curl_slist *lines;
+    struct easy *easy;                 /* while RUNNING */
+    struct multi *multi;
+    char host[256];                    /* of the URL */
+    bool is_http, is_https, idempotent;
+
+    /* The hop under way. */
+    enum failure_phase phase;          /* as far as it has come, from SEND on */
+    bool sent;                         /* a request byte may have left */
+    bool dialled;                      /* its own connection attempt passed the egress rules */
+    bool remote_public;
+    char remote[46];                   /* numeric address of the peer, "" before there is one */
+    int remote_port;
+    bool is_hop;                       /* a redirect to follow: its body is dropped */
+    size_t dropped_bytes;
+    bool windowed;                     /* counts as an HTTP/2 answer */
+    bool receive_paused;               /* libcurl was told to hold the body back */
+    curl_off_t sent_bytes;             /* of an inline body, when it was looked at last */
+    struct failure denial;             /* the last address that was refused, if any */
+
+    bool announced, responded;
+    unsigned redirects;
+    struct headers headers;
+    struct body body;
+    struct upload upload;
+    struct deadline deadline;
+    struct outflow_waiter waiter;
+    struct failure failure;            /* our own reason to end it; error is NONE without */
+    struct ipc_done done;
+};
+
+#define TRANSFER_BUCKETS 4096
+
+struct transfers {
+    struct ipc_channel *channel;
+    struct outflow *outflow;
+    const struct settings *settings;
+    struct partitions partitions;
+    void (*on_empty)(struct transfers *transfers);   /* the last one ended */
+    void (*on_broken)(struct transfers *transfers, const char *reason);   /* can't go on */
+    struct transfer *buckets[TRANSFER_BUCKETS];      /* ids grow, so that they spread */
+    struct transfer *pool;
+    unsigned count, pooled;
+    struct turn_task started;                        /* STARTED is due */
+    uint32_t last_id;
+    unsigned windowed;                               /* HTTP/2 answers under way */
+    struct ipc_pair *pairs;                          /* room for the headers of one answer */
+    size_t pairs_capacity;
+    uint64_t tls_failures;
+};
+
+void transfers_init(struct transfers *transfers, struct multi_hub *hub, struct outflow *outflow,
+                    struct ipc_channel *channel, const struct settings *settings);
+
+/* Messages of the daemon. False when it breaks the protocol; *ret_reason says how. */
+bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_fetch *fetch,
+                     const char **ret_reason);
+bool transfers_data(struct transfers *transfers, uint32_t id, struct ipc_bytes payload,
+                    const char **ret_reason);
+bool transfers_credit(struct transfers *transfers, uint32_t id, uint64_t bytes, const char **ret_reason);
+bool transfers_go(struct transfers *transfers, uint32_t id, bool here, const char **ret_reason);
+void transfers_cancel(struct transfers *transfers, uint32_t id);
+
+/* For multi_hub: libcurl is done with an easy handle. */
+void transfer_on_curl_done(CURL *curl, CURLcode result);
+
+/* ---- between the parts of a transfer ---- */
+
+extern const struct easy_calls transfer_calls;
+
+/* Sends a message about it. */
+void transfer_say(struct transfer *transfer, unsigned number, const void *message);
+
+/* Ends it with an error of our own. Not from within a callback of libcurl: there, transfer_doom()
+ * keeps the reason, and the callback returns an error. The first reason counts. */
+void transfer_fail(struct transfer *transfer, enum ipc_error_code error, const char *message);
+void transfer_doom(struct transfer *transfer, enum ipc_error_code error, const char *message);
+
+/* Lets libcurl go on in the directions that we don't hold back. Runs its callbacks. */
+void transfer_unpause(struct transfer *transfer);
+
+/* Takes it back from libcurl, whose connection may be used again if the transfer was whole. Not from
+ * within a callback of libcurl. */
+void transfer_leave_curl(struct transfer *transfer);
+
+/* libcurl is done and the body has left: the DONE of success. */
+void transfer_complete(struct transfer *transfer);
+
+#endif

@@ -1,0 +1,205 @@
+/* uv_poll handles in step with libcurl's sockets. */
+#include "watch.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef _WIN32
+#define close_socket closesocket
+#else
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#define close_socket close
+#endif
+
+struct watch {
+    uv_poll_t poll;
+    struct watches *watches;
+    struct watch *next;    /* in its bucket */
+    struct multi *multi;   /* whose libcurl had it last */
+    curl_socket_t fd;
+    int wanted, started;   /* UV_READABLE | UV_WRITABLE: what libcurl asked for, what libuv was told */
+    bool ours;             /* opened by watches_open */
+    bool polled;           /* the poll handle exists */
+    bool stale;            /* something came while nobody waited */
+};
+
+void watches_init(struct watches *watches, uv_loop_t *loop,
+                  void (*on_ready)(struct multi *multi, curl_socket_t fd, int curl_events))
+{
+    memset(watches, 0, sizeof *watches);
+    watches->loop = loop;
+    watches->on_ready = on_ready;
+    watches->limit = UINT32_MAX;
+}
+
+static struct watch **find(struct watches *watches, curl_socket_t fd)
+{
+    struct watch **link = &watches->buckets[(size_t)fd % WATCH_BUCKETS];
+    while (*link && (*link)->fd != fd)
+        link = &(*link)->next;
+    return link;
+}
+
+static struct watch *add(struct watches *watches, curl_socket_t fd)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+    if (!watch)
+        return NULL;
+    struct watch **bucket = &watches->buckets[(size_t)fd % WATCH_BUCKETS];
+    watch->watches = watches;
+    watch->fd = fd;
+    watch->next = *bucket;
+    *bucket = watch;
+    return watch;
+}
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* Out of the table at once, so that the descriptor's number may come again; freed by libuv's leave. */
+static void discard(struct watch *watch)
+{
+    struct watch **link = find(watch->watches, watch->fd);
+    assert(*link == watch);
+    *link = watch->next;
+    watch->wanted = watch->started = 0;
+    if (watch->polled)
+        uv_close((uv_handle_t *)&watch->poll, on_uv_closed);
+    else
+        free(watch);
+}
+
+static void on_uv_poll(uv_poll_t *poll, int status, int events);
+
+/* Makes libuv do what libcurl wants. */
+static void start(struct watch *watch)
+{
+    if (watch->started == watch->wanted || watch->wanted == 0)
+        return;
+    if (!watch->polled) {
+        int result = uv_poll_init_socket(watch->watches->loop, &watch->poll, watch->fd);
+        if (result < 0) {
+            log_line(LOG_LEVEL_ERROR, "a socket can't be watched: %s", uv_strerror(result));
+            return;
+        }
+        watch->poll.data = watch;
+        watch->polled = true;
+    }
+    if (uv_poll_start(&watch->poll, watch->wanted, on_uv_poll) == 0)
+        watch->started = watch->wanted;
+}
+
+static void stop(struct watch *watch)
+{
+    if (watch->started != 0)
+        uv_poll_stop(&watch->poll);
+    watch->started = 0;
+}
+
+static void on_uv_poll(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = poll->data;
+    if (status < 0)
+        watch->started = 0;   /* POLLERR: libuv has stopped the handle */
+    if (watch->wanted == 0) {
+        watch->stale = true;
+        stop(watch);
+        return;
+    }
+    int curl_events = (events & UV_READABLE ? CURL_CSELECT_IN : 0)
+        | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0) | (status < 0 ? CURL_CSELECT_ERR : 0);
+    watch->watches->on_ready(watch->multi, watch->fd, curl_events);
+    /* The watch is alive until libuv's close callback, even if its socket was closed just now. */
+    start(watch);
+}
+
+curl_socket_t watches_open(struct watches *watches, const struct curl_sockaddr *address)
+{
+    if (watches->opened >= watches->limit)
+        return CURL_SOCKET_BAD;
+#ifdef SOCK_CLOEXEC
+    int type = address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK;
+#else
+    int type = address->socktype;
+#endif
+    curl_socket_t fd = socket(address->family, type, address->protocol);
+    if (fd == CURL_SOCKET_BAD)
+        return CURL_SOCKET_BAD;
+    struct watch *watch = *find(watches, fd);
+    if (watch)
+        discard(watch);   /* libcurl closed one of its own that had this number */
+    watch = add(watches, fd);
+    if (!watch) {
+        close_socket(fd);
+        return CURL_SOCKET_BAD;
+    }
+    watch->ours = true;
+    watches->opened++;
+    return fd;
+}
+
+int watches_close(struct watches *watches, curl_socket_t fd)
+{
+    struct watch *watch = *find(watches, fd);
+    if (watch) {
+        watches->opened -= watch->ours;
+        discard(watch);
+    }
+    return close_socket(fd);
+}
+
+void watches_set(struct watches *watches, curl_socket_t fd, int what, struct multi *multi)
+{
+    struct watch *watch = *find(watches, fd);
+    if (what == CURL_POLL_REMOVE) {
+        if (watch)
+            watch->wanted = 0;
+        if (watch && !watch->ours)
+            stop(watch);
+        return;
+    }
+    if (!watch && !(watch = add(watches, fd))) {
+        log_line(LOG_LEVEL_ERROR, "no memory to watch a socket");
+        return;
+    }
+    watch->multi = multi;
+    watch->stale = false;
+    watch->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    if (watch->wanted == 0)
+        stop(watch);
+    else
+        start(watch);
+}
+
+/* A socket where something came that nobody waited for: has the peer closed it? */
+static bool is_dead(const struct watch *watch)
+{
+    if (!watch->stale || watch->wanted != 0)
+        return false;
+#ifdef TCP_INFO
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    return getsockopt(watch->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0
+        && info.tcpi_state == TCP_CLOSE_WAIT;
+#else
+    char byte;
+    return recv(watch->fd, &byte, 1, MSG_PEEK) == 0;
+#endif
+}
+
+unsigned watches_count_dead(const struct watches *watches, const struct multi *multi_or_null)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < WATCH_BUCKETS; i++)
+        for (const struct watch *watch = watches->buckets[i]; watch; watch = watch->next)
+            if (!multi_or_null || watch->multi == multi_or_null)
+                count += is_dead(watch);
+    return count;
+}

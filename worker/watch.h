@@ -1,0 +1,44 @@
+/* The sockets that libcurl uses, and one uv_poll for each of them that it wants watched.
+ *
+ * libcurl takes a kept-alive connection's socket out of its watch after each answer and puts it back
+ * with the next request. Following at once would cost two system calls a request, so a socket that
+ * we opened ourselves stays watched; when something arrives that nobody waits for (the peer closed,
+ * most likely) it is taken out then. Before a socket is closed its poll always is: libcurl tells us
+ * by CURLOPT_CLOSESOCKETFUNCTION. Of sockets that libcurl made itself (its wake-up pipe) we learn no
+ * close, so those are taken out when it says so. */
+#ifndef WORKER_WATCH_H
+#define WORKER_WATCH_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <uv.h>
+
+struct multi;
+struct watch;
+
+#define WATCH_BUCKETS 4096
+
+struct watches {
+    uv_loop_t *loop;
+    /* Something happened on a socket that `multi` waits for: CURL_CSELECT_* bits. */
+    void (*on_ready)(struct multi *multi, curl_socket_t fd, int curl_events);
+    struct watch *buckets[WATCH_BUCKETS];
+    unsigned opened, limit;   /* sockets that we opened, and how many that may be */
+};
+
+void watches_init(struct watches *watches, uv_loop_t *loop,
+                  void (*on_ready)(struct multi *multi, curl_socket_t fd, int curl_events));
+
+/* For CURLOPT_OPENSOCKETFUNCTION: a non-blocking socket, CURL_SOCKET_BAD above the limit or on failure. */
+curl_socket_t watches_open(struct watches *watches, const struct curl_sockaddr *address);
+
+/* For CURLOPT_CLOSESOCKETFUNCTION. */
+int watches_close(struct watches *watches, curl_socket_t fd);
+
+/* For CURLMOPT_SOCKETFUNCTION: `what` is CURL_POLL_*. */
+void watches_set(struct watches *watches, curl_socket_t fd, int what, struct multi *multi);
+
+/* Sockets that nobody uses and that the peer has closed: all of them, or those of one multi. */
+unsigned watches_count_dead(const struct watches *watches, const struct multi *multi_or_null);
+
+#endif
