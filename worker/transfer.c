@@ -354,7 +354,9 @@ static void fail_by_curl(struct transfer *transfer, CURLcode result)
         .idempotent = transfer->idempotent,
         .answered = transfer->responded,
     };
-    if (transfer->denial.error != IPC_ERROR_NONE && context.phase < PHASE_SEND)
+    /* One address was denied and another tried: what became of that one is the answer. */
+    bool only_denied = transfer->denial.error != IPC_ERROR_NONE && !transfer->dialled;
+    if (only_denied || (transfer->denial.error == IPC_ERROR_OVERLOADED && context.phase < PHASE_SEND))
         transfer->failure = transfer->denial;
     else
         failure_from_curl(&context, &transfer->failure);
@@ -408,6 +410,8 @@ static struct transfer *of_deadline(struct deadline *deadline)
 static void on_expired(struct deadline *deadline, enum deadline_kind kind)
 {
     struct transfer *transfer = of_deadline(deadline);
+    if (transfer->state == TRANSFER_HOPPING)
+        return;   /* the daemon has the word: an end said now could cross its GO to forget the id */
     if (kind == DEADLINE_HEADERS && still_sends(transfer)) {
         deadline_enter(deadline, DEADLINE_HEADERS);
         return;

@@ -111,9 +111,19 @@ static void on_settings(struct worker *worker, uint32_t id, const union ipc_any 
     announce_ready(worker);
 }
 
+/* libcurl starts them in the same phase of the loop: then there is room here for more. */
+static void say_started(struct turn_task *task)
+{
+    struct worker *worker = (struct worker *)(void *)((char *)task - offsetof(struct worker, started));
+    struct ipc_started started = { .last_id = worker->newest_id };
+    say(worker, IPC_STARTED, &started);
+}
+
 static void on_fetch(struct worker *worker, uint32_t id, const union ipc_any *message)
 {
     const char *reason;
+    worker->newest_id = id;
+    turn_add(&worker->turn, &worker->started);
     if (!transfers_fetch(&worker->transfers, id, &message->fetch, &reason))
         breach(worker, reason);
 }
@@ -279,6 +289,7 @@ int worker_open(struct worker *worker, int fd)
     ipc_window_init(&worker->uploads, IPC_CONNECTION_WINDOW);
     uv_timer_init(&worker->loop, &worker->beat);
     worker->beat.data = worker;
+    worker->started.run = say_started;
     worker->transfers.on_empty = on_empty;
     worker->transfers.on_broken = on_broken;
     transfers_init(&worker->transfers, &worker->multis, &worker->outflow, &worker->channel,
