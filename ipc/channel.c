@@ -153,8 +153,8 @@ size_t ipc_channel_wanted(const struct ipc_channel *channel)
     struct ipc_frame frame;
     size_t missing = 0, have = ipc_buffer_length(&channel->in);
     ipc_frame_read(ipc_buffer_data(&channel->in), have, &frame, &missing);
-    size_t step = have < 4096 ? 4096 : have;
-    return missing < step ? step : missing < IPC_SCRATCH_BYTES ? missing : IPC_SCRATCH_BYTES;
+    size_t step = have < 4096 ? 4096 : have, wanted = missing < step ? step : missing;
+    return wanted < IPC_SCRATCH_BYTES ? wanted : IPC_SCRATCH_BYTES;
 }
 
 void ipc_channel_pause(struct ipc_channel *channel, bool paused)

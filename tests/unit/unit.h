@@ -19,12 +19,19 @@
 struct unit_test { const char *name; void (*run)(void **state); };
 
 #define TEST(function) { #function, function }
-#define UNIT_TESTS(...)                                                             \
+#define UNIT_TESTS(...) UNIT_TESTS_AFTER(0, __VA_ARGS__)
+
+/* `expression` comes first, in the parent: for what a library opens once and keeps. */
+#define UNIT_TESTS_AFTER(expression, ...)                                           \
     int main(int argc, char **argv)                                                 \
     {                                                                               \
         static const struct unit_test tests[] = { __VA_ARGS__ };                    \
+        (void)(expression);                                                         \
         return unit_run(tests, sizeof tests / sizeof tests[0], argc > 1 ? argv[1] : NULL); \
     }
+
+/* libuv keeps a pipe for signals from the first loop on. */
+#define UV_TESTS(...) UNIT_TESTS_AFTER(uv_loop_close(uv_default_loop()), __VA_ARGS__)
 
 int unit_run(const struct unit_test *tests, size_t count, const char *only);
 
