@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +36,7 @@ static const struct row rows[] = {
 #include "settings.def"
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
+#define LINE_BYTES 1024   /* or fewer, as inih was built */
 
 /* The same for a section that comes with a name. */
 #define SETTING(section, key, TYPE, field, initial, low, high, when, help)                                    \
@@ -244,11 +244,32 @@ static struct conf_origin *find_origin(struct conf *conf, const char *pattern, s
     return origin;
 }
 
+/* Only * and ? mean more than themselves: a pattern may well hold the brackets of an IPv6 address. */
+static bool matches(const char *pattern, const char *text)
+{
+    const char *star = NULL, *resume = NULL;
+    while (*text) {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = text;
+        } else if (*pattern == '?' || tolower((unsigned char)*pattern) == tolower((unsigned char)*text)) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star + 1;
+            text = ++resume;
+        } else {
+            return false;
+        }
+    }
+    return pattern[strspn(pattern, "*")] == '\0';
+}
+
 const struct conf_origin *conf_origin(const struct conf *conf, const char *key, const char *host)
 {
     size_t i = 0;
-    while (i + 1 < conf->origin_count && fnmatch(conf->origins[i]->pattern, key, 0) != 0
-           && fnmatch(conf->origins[i]->pattern, host, 0) != 0)
+    while (i + 1 < conf->origin_count && !matches(conf->origins[i]->pattern, key)
+           && !matches(conf->origins[i]->pattern, host))
         i++;
     return conf->origins[i];
 }
@@ -361,7 +382,8 @@ struct reading {
     struct conf *conf;
     FILE *file;
     unsigned line;
-    char section[128];
+    char section[LINE_BYTES];
+    bool in_value;                 /* an indented line goes on with it */
     bool seen[ORIGIN_ROW_COUNT];   /* in this [origin "..."] section */
     bool all_seen[ROW_COUNT];      /* in all others: theirs are unique */
     char error[CONF_ERROR_BYTES];
@@ -376,11 +398,31 @@ static void note_error(struct reading *reading, const char *error)
     snprintf(reading->error, sizeof reading->error, "%s", error);
 }
 
+/* inih cuts a section's name at 49 bytes and at its first ], and says nothing of an empty section:
+ * so it is read here. */
+static void note_section(struct reading *reading, const char *line)
+{
+    const char *start = line + strspn(line, " \t"), *comment = strstr(start, " ;");
+    size_t length = comment ? (size_t)(comment - start) : strlen(start);
+    if (*start != '[' || (start > line && reading->in_value))
+        return;
+    while (length > 1 && start[length - 1] != ']')
+        length--;
+    snprintf(reading->section, sizeof reading->section, "%.*s", (int)(length > 2 ? length - 2 : 0), start + 1);
+    reading->in_value = false;
+    memset(reading->seen, 0, sizeof reading->seen);
+    if (length > 1 && !is_section(reading->section)) {
+        char error[CONF_ERROR_BYTES];
+        snprintf(error, sizeof error, "there is no section [%.64s]", reading->section);
+        note_error(reading, error);
+    }
+}
+
 /* inih cuts a long line in two and parses the rest as a line of its own: refused instead. */
 static char *on_ini_line(char *line, int size, void *stream)
 {
     struct reading *reading = stream;
-    char *got = fgets(line, size, reading->file);
+    char *got = fgets(line, size < LINE_BYTES ? size : LINE_BYTES, reading->file);
     if (!got)
         return NULL;
     reading->line++;
@@ -388,6 +430,7 @@ static char *on_ini_line(char *line, int size, void *stream)
         note_error(reading, "the line is too long; a list may go on in indented lines");
         return NULL;
     }
+    note_section(reading, reading->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0 ? line + 3 : line);
     return got;
 }
 
@@ -396,12 +439,10 @@ static int on_ini_setting(void *user, const char *section, const char *key, cons
     struct reading *reading = user;
     char error[CONF_ERROR_BYTES];
     size_t length;
-    bool *seen = origin_pattern(section, &length) ? reading->seen : reading->all_seen;
-    if (strcmp(section, reading->section) != 0) {
-        snprintf(reading->section, sizeof reading->section, "%s", section);
-        memset(reading->seen, 0, sizeof reading->seen);
-    }
-    if (apply(reading->conf, section, key, value ? value : "", seen, error) == 0)
+    (void)section;
+    reading->in_value = true;
+    bool *seen = origin_pattern(reading->section, &length) ? reading->seen : reading->all_seen;
+    if (apply(reading->conf, reading->section, key, value ? value : "", seen, error) == 0)
         return 1;
     note_error(reading, error);
     return 0;
@@ -416,14 +457,15 @@ int conf_read(struct conf *conf, const char *file, char ret_error[CONF_ERROR_BYT
     }
     /* Both callbacks want the same context: the stream is given as such, the user by pointer. */
     int result = ini_parse_stream(on_ini_line, &reading, on_ini_setting, &reading);
+    bool unreadable = result < 0 || ferror(reading.file);
     fclose(reading.file);
-    if (reading.error_line > 0)
-        snprintf(ret_error, CONF_ERROR_BYTES, "%.160s:%u: %.300s", file, reading.error_line, reading.error);
-    else if (result > 0)
+    if (result > 0 && (reading.error_line == 0 || (unsigned)result < reading.error_line))
         snprintf(ret_error, CONF_ERROR_BYTES, "%.200s:%d: neither [section] nor key = value", file, result);
-    else if (result < 0)
+    else if (reading.error_line > 0)
+        snprintf(ret_error, CONF_ERROR_BYTES, "%.160s:%u: %.300s", file, reading.error_line, reading.error);
+    else if (unreadable)
         snprintf(ret_error, CONF_ERROR_BYTES, "%.200s: can't be read", file);
-    return result == 0 && reading.error_line == 0 ? 0 : -1;
+    return result == 0 && !unreadable && reading.error_line == 0 ? 0 : -1;
 }
 
 /* ---- writing ---- */
