@@ -2,6 +2,7 @@
 #include "pack.h"
 
 #include "frame.h"
+#include "utf8.h"
 
 #include <msgpack/pack.h>
 #include <string.h>
@@ -53,8 +54,35 @@ static int end_frame(struct ipc_buffer *out, size_t start, int result)
     return 0;
 }
 
+#define REPLACEMENT "\xef\xbf\xbd"   /* U+FFFD */
+
+/* Each byte that belongs to no UTF-8 goes as U+FFFD: words of curl's, of a certificate or of a file
+ * must not make a frame that its receiver has to refuse. */
+static int pack_dirty_text(struct packing *packing, const char *data, size_t length, size_t valid)
+{
+    size_t size = length, at = valid;
+    while (at < length) {
+        size += sizeof REPLACEMENT - 1 - 1;
+        at++;
+        at += ipc_utf8_prefix(data + at, length - at);
+    }
+    if (msgpack_pack_str(&packing->packer, size) < 0 || ipc_buffer_append(packing->out, data, valid) < 0)
+        return -1;
+    for (at = valid; at < length; at += valid) {
+        at++;
+        valid = ipc_utf8_prefix(data + at, length - at);
+        if (ipc_buffer_append(packing->out, REPLACEMENT, sizeof REPLACEMENT - 1) < 0
+            || ipc_buffer_append(packing->out, data + at, valid) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int pack_text(struct packing *packing, const void *data, size_t length)
 {
+    size_t valid = length ? ipc_utf8_prefix(data, length) : 0;
+    if (valid < length)
+        return pack_dirty_text(packing, data, length, valid);
     if (msgpack_pack_str(&packing->packer, length) < 0)
         return -1;
     return length ? msgpack_pack_str_body(&packing->packer, data, length) : 0;

@@ -8,6 +8,7 @@
 /* Appends one frame. `message` is the struct of `number` (struct ipc_fetch for IPC_FETCH);
  * fields at their initial value are left out. Fields with the rule TRUSTED are written only when
  * `speaker` is IPC_DAEMON_TO_WORKER or IPC_WORKER. NULL means a message without fields.
+ * A byte of a TEXT that is not UTF-8 goes as U+FFFD; limits of fields are the caller's to keep.
  * 0, or -1 when the frame would exceed IPC_FRAME_BYTES or the buffer its limit; the buffer is
  * unchanged then. */
 int ipc_pack(struct ipc_buffer *out, enum ipc_speaker speaker, unsigned number, uint32_t id,

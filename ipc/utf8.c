@@ -34,19 +34,25 @@ static bool all_ascii(const uint8_t *at)
     return (word & 0x8080808080808080u) == 0;
 }
 
-bool ipc_utf8_valid(const void *bytes, size_t length)
+size_t ipc_utf8_prefix(const void *bytes, size_t length)
 {
     const uint8_t *at = bytes;
-    while (length > 0) {
+    size_t left = length;
+    while (left > 0) {
         size_t size;
-        if (length >= sizeof(uint64_t) && all_ascii(at))
+        if (left >= sizeof(uint64_t) && all_ascii(at))
             size = sizeof(uint64_t);
         else
-            size = at[0] < 0x80 ? 1 : sequence(at, length);
+            size = at[0] < 0x80 ? 1 : sequence(at, left);
         if (size == 0)
-            return false;
+            break;
         at += size;
-        length -= size;
+        left -= size;
     }
-    return true;
+    return length - left;
+}
+
+bool ipc_utf8_valid(const void *bytes, size_t length)
+{
+    return ipc_utf8_prefix(bytes, length) == length;
 }

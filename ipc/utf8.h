@@ -7,4 +7,7 @@
 
 bool ipc_utf8_valid(const void *bytes, size_t length);
 
+/* The length of the longest valid text that `bytes` begin with. */
+size_t ipc_utf8_prefix(const void *bytes, size_t length);
+
 #endif

@@ -192,6 +192,25 @@ static void trusted_fields_are_written_only_between_daemon_and_worker(void **sta
     end();
 }
 
+static void text_that_is_not_utf8_goes_with_replacement_characters(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *heard; } rows[] = {
+        { "\xff", "\xef\xbf\xbd" }, { "a\xff", "a\xef\xbf\xbd" }, { "\xff" "a", "\xef\xbf\xbd" "a" },
+        { "a\xc3", "a\xef\xbf\xbd" }, { "\xc3\xa4\xe2\x82z", "\xc3\xa4\xef\xbf\xbd\xef\xbf\xbdz" },
+        { "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, { "\xff\xff plain \xff end",
+        "\xef\xbf\xbd\xef\xbf\xbd plain \xef\xbf\xbd end" },
+    };
+    begin();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ipc_error error = { .name = IPC_TEXT("internal"), .message = ipc_text(rows[i].text) };
+        union ipc_any heard;
+        assert_int_equal(round_trip(IPC_WORKER, IPC_ERROR, &error, &heard), 0);
+        assert_text_equal(heard.error.message, rows[i].heard);
+    }
+    end();
+}
+
 static void a_message_that_is_null_has_an_empty_map(void **state)
 {
     (void)state;
@@ -279,6 +298,7 @@ static void a_relayed_body_is_the_same_bytes_under_another_id(void **state)
 UNIT_TESTS(TEST(every_message_with_every_field_set_survives), TEST(every_message_with_no_field_set_survives),
            TEST(every_field_alone_survives), TEST(every_limit_is_exact_and_its_field_named),
            TEST(initial_values_are_not_sent), TEST(trusted_fields_are_written_only_between_daemon_and_worker),
+           TEST(text_that_is_not_utf8_goes_with_replacement_characters),
            TEST(a_message_that_is_null_has_an_empty_map),
            TEST(a_frame_above_the_limit_is_not_packed_and_leaves_no_trace),
            TEST(a_full_buffer_takes_no_part_of_a_frame), TEST(data_of_every_length_survives),

@@ -128,7 +128,18 @@ static void all_first_two_of_four_bytes_agree_with_the_definition(void **state)
     }
 }
 
-UNIT_TESTS(TEST(the_boundaries_of_each_length_are_valid), TEST(overlong_forms_are_invalid),
+static void the_valid_beginning_ends_before_the_first_wrong_byte(void **state)
+{
+    (void)state;
+    static const struct { const char *text; size_t prefix; } rows[] = {
+        { "", 0 }, { "abc", 3 }, { "abc\xff", 3 }, { "\xff" "abc", 0 }, { "\xc3\xa4\xc3", 2 }, { "\xe2\x82", 0 },
+        { "eight and more bytes\x80 and more", 20 }, { "\xf0\x9f\x90\x95\xf0\x9f\x90", 4 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(ipc_utf8_prefix(rows[i].text, strlen(rows[i].text)), rows[i].prefix);
+}
+
+UNIT_TESTS(TEST(the_valid_beginning_ends_before_the_first_wrong_byte), TEST(the_boundaries_of_each_length_are_valid), TEST(overlong_forms_are_invalid),
            TEST(surrogates_are_invalid), TEST(above_the_last_code_point_and_five_and_six_bytes_are_invalid),
            TEST(cut_and_stray_bytes_are_invalid_wherever_they_stand),
            TEST(all_sequences_of_two_bytes_agree_with_the_definition),
