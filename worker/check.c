@@ -120,6 +120,11 @@ static int check_method(const struct ipc_fetch *fetch, struct check_refusal *ret
     return 0;
 }
 
+bool check_means_body(struct ipc_text method)
+{
+    return ipc_text_is(method, "POST") || ipc_text_is(method, "PUT") || ipc_text_is(method, "PATCH");
+}
+
 static int check_scheme(const struct ipc_fetch *fetch, const struct ipc_origin *origin,
                         struct check_refusal *ret)
 {

@@ -14,6 +14,9 @@ struct check_refusal { enum ipc_error_code error; char message[256]; };
 int check_fetch(const struct ipc_fetch *fetch, struct ipc_origin *ret_origin,
                 struct check_refusal *ret_refusal);
 
+/* Methods that mean a body: without one they say so, by a length of 0. */
+bool check_means_body(struct ipc_text method);
+
 /* Whether `name` is this lower-case header name, in any case. */
 bool check_name_is(struct ipc_bytes name, const char *lower_case);
 

@@ -44,13 +44,13 @@ curl_socket_t dial_on_curl_open_socket(void *data, curlsocktype purpose, struct 
     (void)purpose;
     if (!may_connect(transfer, &address->addr))
         return CURL_SOCKET_BAD;
-    transfer->dialled = true;
     if (watches->opened >= watches->limit && !partitions_close_one(&transfer->owner->partitions)) {
         failure_set(&transfer->denial, IPC_ERROR_OVERLOADED, PHASE_CONNECT,
                     "this worker has %u connections open, as many as it may", watches->opened);
         transfer->denial.retryable = true;
         return CURL_SOCKET_BAD;
     }
+    transfer->dialled = true;
     return watches_open(watches, address);
 }
 
@@ -130,7 +130,11 @@ int dial_on_curl_prereq(void *data, char *remote, char *local, int remote_port, 
     (void)local, (void)local_port;
     if (!transfer->dialled && !may_reuse(transfer, remote, remote_port))
         return CURL_PREREQFUNC_ABORT;
+    if (transfer->dialled && transfer->scout.origin)
+        scout_learn(&transfer->scout, tls_speaks_http2(easy_ssl(transfer->easy)));
+    scout_leave(&transfer->scout);
     transfer->denial.error = IPC_ERROR_NONE;
+    transfer->dialled = false;
     note_remote(transfer, remote, remote_port);
     /* libcurl repeats by itself what it sent on a kept connection that then closed: any method. */
     if (transfer->sent && !transfer->idempotent) {

@@ -1,6 +1,7 @@
 /* Options of an easy handle: once for its partition, then for each fetch. */
 #include "easy.h"
 
+#include "check.h"
 #include "partition.h"
 
 #include <stdlib.h>
@@ -41,7 +42,6 @@ static unsigned set_base(struct easy *easy)
         | SET(easy, USERAGENT, settings->user_agent)
         | SET(easy, HTTP_CONTENT_DECODING, 0L)
         | SET(easy, HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS)
-        | SET(easy, PIPEWAIT, 1L)
         | SET(easy, CONNECTTIMEOUT_MS, A_DAY_MS)   /* deadline.c has the times */
         | SET(easy, CAINFO, NULL) | SET(easy, CAPATH, NULL) | SET(easy, CA_CACHE_TIMEOUT, 0L)
         | SET(easy, PROXY_CAINFO, NULL) | SET(easy, PROXY_CAPATH, NULL);
@@ -51,7 +51,7 @@ static unsigned set_base(struct easy *easy)
         result |= SET(easy, SSL_VERIFYPEER, 0L) | SET(easy, SSL_VERIFYHOST, 0L);
     easy->http_version = CURL_HTTP_VERSION_2TLS;
     easy->plain = true;
-    easy->windowed = false;
+    easy->windowed = easy->shares = false;
     return result;
 }
 
@@ -88,11 +88,6 @@ static long http_version_of(const struct ipc_fetch *fetch)
     return CURL_HTTP_VERSION_2TLS;
 }
 
-static bool sends_length(struct ipc_text method)
-{
-    return ipc_text_is(method, "POST") || ipc_text_is(method, "PUT") || ipc_text_is(method, "PATCH");
-}
-
 /* An inline body is given as it is: libcurl can rewind that by itself. One of length 0 makes
  * "Content-Length: 0", which methods that mean a body are to send. */
 static unsigned set_inline_body(struct easy *easy, const struct ipc_fetch *fetch)
@@ -119,7 +114,7 @@ static unsigned set_method(struct easy *easy, const struct ipc_fetch *fetch)
     unsigned result = CURLE_OK;
     if (fetch->body_streamed)
         result = set_streamed_body(easy, fetch);
-    else if (fetch->body.length > 0 || sends_length(fetch->method))
+    else if (fetch->body.length > 0 || check_means_body(fetch->method))
         result = set_inline_body(easy, fetch);
     return result | SET(easy, CUSTOMREQUEST, get ? "GET" : fetch->method.data);   /* kept with a NUL */
 }
@@ -139,7 +134,8 @@ static unsigned set_rarely_used(struct easy *easy, const struct ipc_fetch *fetch
     return result;
 }
 
-CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines)
+CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines,
+                      bool shares)
 {
     unsigned result = CURLE_OK;
     easy->error[0] = '\0';
@@ -151,6 +147,11 @@ CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct c
     if (http_version != easy->http_version) {
         easy->http_version = http_version;
         result |= SET(easy, HTTP_VERSION, http_version);
+    }
+    shares = shares || http_version == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    if (shares != easy->shares) {
+        easy->shares = shares;
+        result |= SET(easy, PIPEWAIT, (long)shares);
     }
     if (easy->windowed)
         easy_limit_window(easy, 0);
@@ -173,6 +174,13 @@ long easy_info(struct easy *easy, CURLINFO info)
     long value = 0;
     curl_easy_getinfo(easy->curl, info, &value);
     return value;
+}
+
+void *easy_ssl(struct easy *easy)
+{
+    struct curl_tlssessioninfo *info = NULL;
+    CURLcode result = curl_easy_getinfo(easy->curl, CURLINFO_TLS_SSL_PTR, &info);
+    return result == CURLE_OK && info ? info->internals : NULL;
 }
 
 static uint64_t big_info(struct easy *easy, CURLINFO info)

@@ -31,7 +31,7 @@ struct easy {
     struct easy *next;            /* in the partition's pool */
     long http_version;            /* as set last */
     bool plain;                   /* nothing was set that the next request must not inherit */
-    bool windowed;                /* but easy_limit_window() */
+    bool windowed, shares;        /* but these two, which easy_prepare() sees to */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -39,8 +39,10 @@ struct easy {
 struct easy *easy_create(struct partition *partition);
 void easy_destroy(struct easy *easy);
 
-/* Sets what this fetch wants; `lines` and the fetch must live until the transfer's end. */
-CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines);
+/* Sets what this fetch wants; `lines` and the fetch must live until the transfer's end. `shares`: its
+ * connection will be able to carry others too, so one that is being made is worth waiting for. */
+CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines,
+                      bool shares);
 
 /* How much libcurl may have on the way to us, for HTTP/2; see window.h. */
 void easy_limit_window(struct easy *easy, unsigned bytes);
@@ -48,5 +50,8 @@ void easy_limit_window(struct easy *easy, unsigned bytes);
 /* Microseconds, bytes and the like of a transfer that ended or is under way. */
 void easy_fill_done(struct easy *easy, struct ipc_done *done);
 long easy_info(struct easy *easy, CURLINFO info);      /* of those that are long */
+
+/* The SSL of a connection that is there; NULL without TLS. */
+void *easy_ssl(struct easy *easy);
 
 #endif

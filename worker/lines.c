@@ -29,7 +29,7 @@ static size_t list_added(const struct ipc_fetch *fetch, const char **ret_added)
     size_t count = 0;
     if (fetch->compressed && !given.accept_encoding)
         ret_added[count++] = "Accept-Encoding: gzip, br, zstd";
-    if (fetch->body.length > 0 || fetch->body_streamed) {
+    if (fetch->body.length > 0 || fetch->body_streamed || check_means_body(fetch->method)) {
         ret_added[count++] = "Expect:";           /* none: no waiting for a 100 that never comes */
         if (!given.content_type)
             ret_added[count++] = "Content-Type:"; /* none, instead of libcurl's guess that it is a form */

@@ -65,6 +65,7 @@ static void close_partition(struct partition *partition)
         multi_close(multi);
         owner->multi_count--;
     }
+    scouts_finish(&partition->scouts);
     if (partition->share)
         curl_share_cleanup(partition->share);
     curl_slist_free_all(partition->resolve);
@@ -270,7 +271,18 @@ struct multi *partition_multi(struct partition *partition)
     return *link;
 }
 
-/* ---- easy handles ---- */
+/* ---- use ---- */
+
+void partition_hold(struct partition *partition)
+{
+    partition->transfers++;
+}
+
+void partition_release(struct partition *partition)
+{
+    if (--partition->transfers == 0)
+        partition->idle_since_ms = uv_now(partition->owner->hub->watches.loop);
+}
 
 struct easy *partition_take_easy(struct partition *partition)
 {
@@ -281,16 +293,12 @@ struct easy *partition_take_easy(struct partition *partition)
         partition->easies = easy->next;
         partition->easy_count--;
     }
-    if (easy)
-        partition->transfers++;
     return easy;
 }
 
 void partition_give_easy(struct partition *partition, struct easy *easy)
 {
     easy->transfer = NULL;
-    if (--partition->transfers == 0)
-        partition->idle_since_ms = uv_now(partition->owner->hub->watches.loop);
     if (partition->easy_count >= IDLE_EASIES) {
         easy_destroy(easy);
         return;

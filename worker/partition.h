@@ -9,6 +9,7 @@
 #include "failure.h"
 #include "ipc/buffer.h"
 #include "multi.h"
+#include "scout.h"
 #include "settings.h"
 
 struct partition {
@@ -18,6 +19,7 @@ struct partition {
     uint8_t *key;
     size_t key_length;
     struct multi *multis;
+    struct scouts scouts;
     CURLSH *share;                       /* DNS answers and TLS sessions, of all its multis */
     struct easy *easies;                 /* idle */
     unsigned easy_count;
@@ -57,7 +59,11 @@ bool partitions_close_one(struct partitions *partitions);
 /* A multi with room for one transfer more. NULL without memory. */
 struct multi *partition_multi(struct partition *partition);
 
-/* NULL without memory. A partition lives at least as long as easies taken from it. */
+/* It is not closed between these two. */
+void partition_hold(struct partition *partition);
+void partition_release(struct partition *partition);
+
+/* NULL without memory. */
 struct easy *partition_take_easy(struct partition *partition);
 void partition_give_easy(struct partition *partition, struct easy *easy);
 

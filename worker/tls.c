@@ -186,6 +186,15 @@ bool tls_configure(void *ssl_ctx, struct tls_trust *trust, struct tls_identity *
     return !identity || show_identity(context, identity);
 }
 
+bool tls_speaks_http2(const void *ssl)
+{
+    const uint8_t *name = NULL;
+    unsigned length = 0;
+    if (ssl)
+        SSL_get0_alpn_selected(ssl, &name, &length);
+    return length == 2 && name[0] == 'h' && name[1] == '2';
+}
+
 uint64_t tls_handshakes(void)
 {
     return handshakes;

@@ -43,6 +43,7 @@ static struct transfer **find(struct transfers *transfers, uint32_t id)
 static void on_expired(struct deadline *deadline, enum deadline_kind kind);
 static void on_wake(struct deadline *deadline);
 static void on_room(struct outflow_waiter *waiter);
+static void on_scout_go(struct scout *scout);
 
 static struct transfer *create(struct transfers *transfers)
 {
@@ -57,6 +58,7 @@ static struct transfer *create(struct transfers *transfers)
     transfer->deadline.on_expired = on_expired;
     transfer->deadline.on_wake = on_wake;
     transfer->waiter.on_room = on_room;
+    transfer->scout.on_go = on_scout_go;
     return transfer;
 }
 
@@ -89,6 +91,20 @@ static struct transfer *take(struct transfers *transfers, uint32_t id)
     return transfer;
 }
 
+/* One that was let go by its scout and ends before it began is still in the list. */
+static void forget_ready(struct transfer *transfer)
+{
+    struct transfers *transfers = transfer->owner;
+    struct transfer **link = &transfers->ready;
+    while (*link && *link != transfer)
+        link = &(*link)->next_ready;
+    if (!*link)
+        return;
+    *link = transfer->next_ready;
+    if (transfers->ready_last == &transfer->next_ready)
+        transfers->ready_last = link;
+}
+
 /* Forgets it: the id, what it kept and what it waits for. It must not be with libcurl any more. */
 static void release(struct transfer *transfer)
 {
@@ -96,6 +112,8 @@ static void release(struct transfer *transfer)
     struct transfer **link = find(transfers, transfer->id);
     *link = transfer->next;
     outflow_forget(transfers->outflow, &transfer->waiter);
+    if (transfers->ready)
+        forget_ready(transfer);
     deadline_end(&transfer->deadline);
     answer_reset(transfer);
     body_finish(&transfer->body);
@@ -124,11 +142,15 @@ static void release(struct transfer *transfer)
 /* Takes it back from libcurl, whose connection may be used again if the transfer was whole. */
 void transfer_leave_curl(struct transfer *transfer)
 {
-    if (!transfer->easy)
-        return;
-    easy_fill_done(transfer->easy, &transfer->done);
-    multi_remove(transfer->multi, transfer->easy->curl);
-    partition_give_easy(transfer->easy->partition, transfer->easy);
+    scout_leave(&transfer->scout);
+    if (transfer->easy) {
+        easy_fill_done(transfer->easy, &transfer->done);
+        multi_remove(transfer->multi, transfer->easy->curl);
+        partition_give_easy(transfer->partition, transfer->easy);
+    }
+    if (transfer->partition)
+        partition_release(transfer->partition);
+    transfer->partition = NULL;
     transfer->easy = NULL;
     transfer->multi = NULL;
 }
@@ -243,29 +265,72 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
 /* Gives it to libcurl. False with transfer->failure set. */
 static bool enter_curl(struct transfer *transfer)
 {
-    struct partition *partition = partitions_find(&transfer->owner->partitions, transfer->fetch,
-                                                  &transfer->failure);
-    if (!partition)
-        return false;
+    struct partition *partition = transfer->partition;
+    bool shares = scout_multiplexes(&transfer->scout);
     free(transfer->lines);
+    transfer->lines = NULL;
     transfer->multi = partition_multi(partition);
-    bool ready = transfer->multi && lines_create(transfer->fetch, &transfer->lines) == 0
-        && (transfer->easy = partition_take_easy(partition));
-    if (!ready) {
+    struct easy *easy = transfer->multi ? partition_take_easy(partition) : NULL;
+    if (!easy || lines_create(transfer->fetch, &transfer->lines) < 0) {
         failure_set(&transfer->failure, IPC_ERROR_OUT_OF_MEMORY, PHASE_QUEUE, "no memory for a transfer");
-        return false;
+    } else {
+        easy->transfer = transfer;
+        if (easy_prepare(easy, transfer->fetch, transfer->lines, shares) == CURLE_OK
+            && multi_add(transfer->multi, easy->curl) == CURLM_OK) {
+            transfer->easy = easy;
+            transfer->state = TRANSFER_RUNNING;
+            return true;
+        }
+        failure_set(&transfer->failure, IPC_ERROR_INTERNAL, PHASE_QUEUE, "libcurl does not take the request");
     }
-    transfer->easy->transfer = transfer;
-    bool added = easy_prepare(transfer->easy, transfer->fetch, transfer->lines) == CURLE_OK
-        && multi_add(transfer->multi, transfer->easy->curl) == CURLM_OK;
-    if (added) {
-        transfer->state = TRANSFER_RUNNING;
-        return true;
-    }
-    failure_set(&transfer->failure, IPC_ERROR_INTERNAL, PHASE_QUEUE, "libcurl does not take the request");
-    partition_give_easy(partition, transfer->easy);
-    transfer->easy = NULL;
+    if (easy)
+        partition_give_easy(partition, easy);
     return false;
+}
+
+/* Only where TLS decides between HTTP/1.1 and 2 does it matter who connects first. */
+static bool needs_scout(const struct transfer *transfer)
+{
+    const struct ipc_fetch *fetch = transfer->fetch;
+    return transfer->is_https && !fetch->fresh
+        && (fetch->http_version.length == 0 || ipc_text_is(fetch->http_version, "2"));
+}
+
+static bool place(struct transfer *transfer, const char *origin_key)
+{
+    struct transfers *owner = transfer->owner;
+    transfer->partition = partitions_find(&owner->partitions, transfer->fetch, &transfer->failure);
+    if (!transfer->partition)
+        return false;
+    partition_hold(transfer->partition);
+    transfer->state = TRANSFER_QUEUED;
+    if (needs_scout(transfer)
+        && scouts_ask(&transfer->partition->scouts, origin_key, &transfer->scout) == SCOUT_WAIT)
+        return true;
+    return enter_curl(transfer);
+}
+
+/* Told from within a callback of libcurl: the transfers begin in the loop's turn. */
+static void on_scout_go(struct scout *scout)
+{
+    struct transfer *transfer = (struct transfer *)(void *)((char *)scout - offsetof(struct transfer, scout));
+    struct transfers *owner = transfer->owner;
+    transfer->next_ready = NULL;
+    *owner->ready_last = transfer;
+    owner->ready_last = &transfer->next_ready;
+    turn_add(owner->outflow->turn, &owner->ready_task);
+}
+
+static void begin_ready(struct turn_task *task)
+{
+    char *at = (char *)task - offsetof(struct transfers, ready_task);
+    struct transfers *transfers = (struct transfers *)(void *)at;
+    while (transfers->ready) {
+        struct transfer *transfer = transfers->ready;
+        forget_ready(transfer);
+        if (!enter_curl(transfer))
+            end_failed(transfer);
+    }
 }
 
 static void start(struct transfer *transfer)
@@ -277,7 +342,7 @@ static void start(struct transfer *transfer)
         return;
     }
     reset_hop(transfer, &origin);
-    if (!enter_curl(transfer))
+    if (!place(transfer, origin.key))
         end_failed(transfer);
 }
 
@@ -305,16 +370,6 @@ static uint64_t body_limit(const struct transfer *transfer)
     return asked && (!setting || asked < setting) ? asked : setting;
 }
 
-/* Once a turn, for all that it brought. */
-static void say_started(struct turn_task *task)
-{
-    char *at = (char *)task - offsetof(struct transfers, started);
-    struct transfers *transfers = (struct transfers *)(void *)at;
-    struct ipc_started started = { .last_id = transfers->last_id };
-    if (ipc_channel_send(transfers->channel, IPC_STARTED, 0, &started) < 0)
-        transfers->on_broken(transfers, "the daemon does not read");
-}
-
 bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_fetch *fetch,
                      const char **ret_reason)
 {
@@ -336,8 +391,6 @@ bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_
     body_reset(&transfer->body, id, fetch->window, body_limit(transfer), fetch->rate_bytes);
     begin_deadlines(transfer);
     start(transfer);
-    transfers->last_id = id;
-    turn_add(transfers->outflow->turn, &transfers->started);
     return true;
 }
 
@@ -355,8 +408,7 @@ static void fail_by_curl(struct transfer *transfer, CURLcode result)
         .answered = transfer->responded,
     };
     /* One address was denied and another tried: what became of that one is the answer. */
-    bool only_denied = transfer->denial.error != IPC_ERROR_NONE && !transfer->dialled;
-    if (only_denied || (transfer->denial.error == IPC_ERROR_OVERLOADED && context.phase < PHASE_SEND))
+    if (transfer->denial.error != IPC_ERROR_NONE && !transfer->dialled)
         transfer->failure = transfer->denial;
     else
         failure_from_curl(&context, &transfer->failure);
@@ -549,7 +601,8 @@ void transfers_cancel(struct transfers *transfers, uint32_t id)
 void transfers_init(struct transfers *transfers, struct multi_hub *hub, struct outflow *outflow,
                     struct ipc_channel *channel, const struct settings *settings)
 {
-    transfers->started.run = say_started;
+    transfers->ready_task.run = begin_ready;
+    transfers->ready_last = &transfers->ready;
     transfers->outflow = outflow;
     transfers->channel = channel;
     transfers->settings = settings;

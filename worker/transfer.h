@@ -12,6 +12,7 @@
 
 enum transfer_state {
     TRANSFER_IDLE,        /* in the pool */
+    TRANSFER_QUEUED,      /* its scout is under way */
     TRANSFER_RUNNING,     /* libcurl has it */
     TRANSFER_HOPPING,     /* HOP was said, GO is awaited */
     TRANSFER_DRAINING,    /* libcurl is done; the end of the body waits for credit */
@@ -25,6 +26,9 @@ struct transfer {
     struct ipc_fetch *fetch;           /* kept; changed by redirects */
     char *hop_url, *next_url;          /* what fetch->url borrows after a redirect; where one leads */
     struct curl_slist *lines;
+    struct partition *partition;       /* while QUEUED or RUNNING */
+    struct scout scout;
+    struct transfer *next_ready;       /* need not wait for a scout any longer */
     struct easy *easy;                 /* while RUNNING */
     struct multi *multi;
     char host[256];                    /* of the URL */
@@ -33,7 +37,7 @@ struct transfer {
     /* The hop under way. */
     enum failure_phase phase;          /* as far as it has come, from SEND on */
     bool sent;                         /* a request byte may have left */
-    bool dialled;                      /* its own connection attempt passed the egress rules */
+    bool dialled;                      /* an address passed the egress rules, since the last request */
     bool remote_public;
     char remote[46];                   /* numeric address of the peer, "" before there is one */
     int remote_port;
@@ -67,8 +71,8 @@ struct transfers {
     struct transfer *buckets[TRANSFER_BUCKETS];      /* ids grow, so that they spread */
     struct transfer *pool;
     unsigned count, pooled;
-    struct turn_task started;                        /* STARTED is due */
-    uint32_t last_id;
+    struct turn_task ready_task;
+    struct transfer *ready, **ready_last;            /* their scouts are connected */
     unsigned windowed;                               /* HTTP/2 answers under way */
     struct ipc_pair *pairs;                          /* room for the headers of one answer */
     size_t pairs_capacity;
