@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define READERS_MOST 16
 #define REQUEST_BYTES 4096        /* more than any collector's headers */
@@ -16,6 +17,7 @@
 
 struct reader {
     struct exporter *exporter;
+    struct reader *prev, *next;
     uv_tcp_t tcp;
     uv_timer_t timer;
     uv_write_t write;
@@ -30,7 +32,8 @@ static void on_uv_closed(uv_handle_t *handle)
     struct reader *reader = handle->data;
     if (--reader->open_handles > 0)
         return;
-    reader->exporter->readers--;
+    reader->exporter->reader_count--;
+    DL_DELETE(reader->exporter->readers, reader);
     ipc_buffer_finish(&reader->answer);
     free(reader);
 }
@@ -110,12 +113,13 @@ static void on_uv_connection(uv_stream_t *server, int status)
         return;
     reader->exporter = exporter;
     reader->open_handles = 2;
-    exporter->readers++;
+    exporter->reader_count++;
+    DL_APPEND(exporter->readers, reader);
     ipc_buffer_init(&reader->answer, METRICS_BYTES);
     uv_tcp_init(&exporter->daemon->loop, &reader->tcp);
     uv_timer_init(&exporter->daemon->loop, &reader->timer);
     reader->tcp.data = reader->timer.data = reader;
-    if (uv_accept(server, (uv_stream_t *)&reader->tcp) < 0 || exporter->readers > READERS_MOST) {
+    if (uv_accept(server, (uv_stream_t *)&reader->tcp) < 0 || exporter->reader_count > READERS_MOST) {
         close_reader(reader);
         return;
     }
@@ -145,7 +149,11 @@ int exporter_open(struct exporter *exporter, struct daemon *daemon, unsigned por
 
 void exporter_close(struct exporter *exporter)
 {
-    if (exporter->open)
-        uv_close((uv_handle_t *)&exporter->tcp, NULL);
+    struct reader *reader;
+    if (!exporter->open)
+        return;
     exporter->open = false;
+    uv_close((uv_handle_t *)&exporter->tcp, NULL);
+    DL_FOREACH(exporter->readers, reader)
+        close_reader(reader);
 }

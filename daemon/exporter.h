@@ -7,16 +7,20 @@
 #include <uv.h>
 
 struct daemon;
+struct reader;
 
 struct exporter {
     struct daemon *daemon;
     uv_tcp_t tcp;
-    unsigned readers;      /* connections open */
+    struct reader *readers;    /* a list */
+    unsigned reader_count;
     bool open;
 };
 
 /* Listens on 127.0.0.1:`port`; 0 or a libuv error. */
 int exporter_open(struct exporter *exporter, struct daemon *daemon, unsigned port);
-void exporter_close(struct exporter *exporter);   /* nothing when it is not open */
+
+/* Closes its readers too, which would ask parts that are gone. Nothing when it is not open. */
+void exporter_close(struct exporter *exporter);
 
 #endif

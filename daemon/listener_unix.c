@@ -217,6 +217,11 @@ void listener_close(struct listener *listener)
     uv_close((uv_handle_t *)&listener->poll, NULL);
     if (listener->path)
         unlink(listener->path);
+    /* Those who wait to be accepted are told at once, not when we exit. */
+    if (!listener->inherited) {
+        close(listener->fd);
+        listener->fd = -1;
+    }
 }
 
 void listener_finish(struct listener *listener)

@@ -32,14 +32,16 @@ static const char *level_name(enum log_level level)
     return names[level & 7];
 }
 
-/* What a terminal or a parser could take for something else becomes an escape; a message that is
- * not UTF-8 keeps its ASCII only. */
+/* What a terminal or a parser could take for something else becomes an escape: control characters,
+ * those of 0x80 to 0x9f too, and all above ASCII from the first byte on that is not UTF-8. */
 static size_t escape(const char *text, char *ret_text, size_t size)
 {
-    bool utf8 = ipc_utf8_valid(text, strlen(text));
+    const unsigned char *at = (const unsigned char *)text, *valid_end = at + ipc_utf8_prefix(text, strlen(text));
     size_t used = 0;
-    for (const unsigned char *at = (const unsigned char *)text; *at && used + 8 < size; at++) {
-        bool plain = *at >= 0x20 && *at != 0x7f && (*at < 0x80 || utf8);
+    for (; *at && used + 8 < size; at++) {
+        bool high_control = at < valid_end && at[0] == 0xc2 && at[1] < 0xa0;
+        bool plain = *at >= 0x20 && *at != 0x7f && (*at < 0x80 || at < valid_end) && !high_control;
+        at += high_control;
         if (plain && !(as_json && (*at == '"' || *at == '\\')))
             ret_text[used++] = (char)*at;
         else

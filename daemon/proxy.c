@@ -35,10 +35,12 @@ struct proxy *proxies_find(struct proxies *proxies, struct ipc_text name)
         return NULL;
     write_label(name, label);
     HASH_FIND(handle, proxies->by_label, label, strlen(label), proxy);
+    if (!proxy && HASH_CNT(handle, proxies->by_label) >= PROXIES_MOST) {
+        snprintf(label, sizeof label, "other");
+        HASH_FIND(handle, proxies->by_label, label, strlen(label), proxy);
+    }
     if (proxy)
         return proxy;
-    if (HASH_CNT(handle, proxies->by_label) >= PROXIES_MOST)
-        return proxies_find(proxies, IPC_TEXT("other"));
     proxy = calloc(1, sizeof *proxy);
     if (!proxy)
         return NULL;
