@@ -230,16 +230,21 @@ static void wait_for_something(struct transfer *transfer)
     poll(waits, 2, -1);
 }
 
+/* Until nothing is left to take: what was read and not taken makes no descriptor readable. */
 static void turn(struct transfer *transfer)
 {
     const struct fetchd_event *event;
-    fetchd_process(transfer->client);
-    while ((event = fetchd_next_event(transfer->client))) {
-        handle(transfer, event);
+    bool told;
+    do {
+        told = false;
         send_body(transfer);
-    }
-    send_body(transfer);
-    fetchd_process(transfer->client);
+        fetchd_process(transfer->client);
+        while ((event = fetchd_next_event(transfer->client))) {
+            told = true;
+            handle(transfer, event);
+            send_body(transfer);
+        }
+    } while (told && !transfer->over);
 }
 
 static void start(struct transfer *transfer)
