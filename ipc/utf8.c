@@ -56,3 +56,61 @@ bool ipc_utf8_valid(const void *bytes, size_t length)
 {
     return ipc_utf8_prefix(bytes, length) == length;
 }
+
+/* ---- in pieces ---- */
+
+/* The bytes that follow `first` in its sequence, or -1; *ret_form is its row above. */
+static int find_form(uint8_t first, size_t *ret_form)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        *ret_form = i;
+        if (first >= forms[i].first && first <= forms[i].last)
+            return forms[i].more;
+    }
+    return -1;
+}
+
+/* Whether fewer bytes than a sequence has can be its beginning. */
+static bool begins(const uint8_t *at, size_t count)
+{
+    size_t form;
+    int more = find_form(at[0], &form);
+    if (more < 0 || count > (size_t)more)
+        return false;
+    if (count > 1 && (at[1] < forms[form].low || at[1] > forms[form].high))
+        return false;
+    return count < 3 || (at[2] & 0xc0) == 0x80;
+}
+
+/* The next byte of a character that the last piece began. */
+static bool go_on(struct ipc_utf8 *text, uint8_t byte)
+{
+    text->begun[text->count++] = byte;
+    if (sequence(text->begun, text->count) == text->count)
+        text->count = 0;
+    return text->count == 0 || begins(text->begun, text->count);
+}
+
+bool ipc_utf8_feed(struct ipc_utf8 *text, const void *bytes, size_t length)
+{
+    const uint8_t *at = bytes, *end = at + length;
+    while (text->count > 0 && at < end)
+        if (!go_on(text, *at++))
+            return false;
+    if (at == end)
+        return true;
+    at += ipc_utf8_prefix(at, (size_t)(end - at));
+    size_t rest = (size_t)(end - at);
+    if (rest == 0)
+        return true;
+    if (rest > 3 || !begins(at, rest))
+        return false;
+    memcpy(text->begun, at, rest);
+    text->count = (unsigned)rest;
+    return true;
+}
+
+bool ipc_utf8_complete(const struct ipc_utf8 *text)
+{
+    return text->count == 0;
+}

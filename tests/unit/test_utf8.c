@@ -139,9 +139,72 @@ static void the_valid_beginning_ends_before_the_first_wrong_byte(void **state)
         assert_int_equal(ipc_utf8_prefix(rows[i].text, strlen(rows[i].text)), rows[i].prefix);
 }
 
+/* ---- in pieces ---- */
+
+/* The text in two pieces, cut before byte `cut`. */
+static bool valid_in_pieces(const uint8_t *bytes, size_t length, size_t cut)
+{
+    struct ipc_utf8 text = { { 0 }, 0 };
+    return ipc_utf8_feed(&text, bytes, cut) && ipc_utf8_feed(&text, bytes + cut, length - cut)
+        && ipc_utf8_complete(&text);
+}
+
+static void a_text_is_as_valid_in_pieces_as_in_one_wherever_it_is_cut(void **state)
+{
+    (void)state;
+    static const uint8_t lasts[] = { 0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc3, 0xff };
+    for (unsigned i = 0; i < 65536; i += 3) {
+        for (size_t a = 0; a < sizeof lasts; a++) {
+            uint8_t bytes[] = { 'x', (uint8_t)(i >> 8), (uint8_t)i, lasts[a], 0x80, 'x' };
+            for (size_t cut = 0; cut <= sizeof bytes; cut++)
+                if (valid_in_pieces(bytes, sizeof bytes, cut) != valid_by_definition(bytes, sizeof bytes))
+                    fail_msg("%02x %02x %02x cut at %zu", bytes[1], bytes[2], bytes[3], cut);
+        }
+    }
+}
+
+static void a_text_may_come_byte_by_byte(void **state)
+{
+    (void)state;
+    const char *texts[] = { "gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x90\x95", "\xf4\x8f\xbf\xbf" };
+    for (size_t i = 0; i < 2; i++) {
+        struct ipc_utf8 text = { { 0 }, 0 };
+        for (const char *at = texts[i]; *at; at++) {
+            assert_true(ipc_utf8_feed(&text, "", 0));
+            assert_true(ipc_utf8_feed(&text, at, 1));
+        }
+        assert_true(ipc_utf8_complete(&text));
+    }
+}
+
+static void what_can_never_become_valid_is_refused_before_its_end(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "\xed\xa0", "\xf4\x90", "\xe0\x80", "\xf0\x8f", "\xf5", "\xc0", "\x80",
+                                       "\xe2\x28", "\xf0\x9f\x28" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct ipc_utf8 text = { { 0 }, 0 };
+        assert_false(ipc_utf8_feed(&text, bad[i], strlen(bad[i])));
+    }
+}
+
+static void a_text_that_ends_within_a_character_is_not_complete(void **state)
+{
+    (void)state;
+    static const char *const cut[] = { "\xc3", "x\xe2\x82", "12345678\xf0\x9f\x90" };
+    for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+        struct ipc_utf8 text = { { 0 }, 0 };
+        assert_true(ipc_utf8_feed(&text, cut[i], strlen(cut[i])));
+        assert_false(ipc_utf8_complete(&text));
+    }
+}
+
 UNIT_TESTS(TEST(the_valid_beginning_ends_before_the_first_wrong_byte), TEST(the_boundaries_of_each_length_are_valid), TEST(overlong_forms_are_invalid),
            TEST(surrogates_are_invalid), TEST(above_the_last_code_point_and_five_and_six_bytes_are_invalid),
            TEST(cut_and_stray_bytes_are_invalid_wherever_they_stand),
            TEST(all_sequences_of_two_bytes_agree_with_the_definition),
            TEST(all_sequences_of_three_bytes_agree_with_the_definition),
-           TEST(all_first_two_of_four_bytes_agree_with_the_definition))
+           TEST(all_first_two_of_four_bytes_agree_with_the_definition),
+           TEST(a_text_is_as_valid_in_pieces_as_in_one_wherever_it_is_cut), TEST(a_text_may_come_byte_by_byte),
+           TEST(what_can_never_become_valid_is_refused_before_its_end),
+           TEST(a_text_that_ends_within_a_character_is_not_complete))
