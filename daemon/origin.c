@@ -63,25 +63,25 @@ void origins_expire(struct origins *origins, uint64_t before_ms)
 
 /* ---- limits ---- */
 
-static uint64_t spacing_ms(const struct conf_origin *rules)
+static uint64_t spacing_us(const struct conf_origin *rules)
 {
-    uint64_t by_rate_ms = rules->rate ? 1000 / rules->rate : 0;
-    return rules->crawl_delay_ms > by_rate_ms ? rules->crawl_delay_ms : by_rate_ms;
+    uint64_t by_rate_us = rules->rate ? (1000000 + rules->rate - 1) / rules->rate : 0;
+    return rules->crawl_delay_ms * 1000 > by_rate_us ? rules->crawl_delay_ms * 1000 : by_rate_us;
 }
 
-/* The generic cell rate algorithm: next_ms runs ahead of the clock by what was sent too early, at
- * most by the burst. Rates above 1000 a second are spaced by less than our clock can tell. */
+/* The generic cell rate algorithm: next_us runs ahead of the clock by what was sent too early, at
+ * most by the burst. The clock ticks in ms: what is due within this one leaves now. */
 static bool charge_rate(const struct conf_origin *rules, struct origin *origin, uint64_t now_ms,
                         uint64_t *ret_until_ms)
 {
-    uint64_t step_ms = spacing_ms(rules), ahead_ms = step_ms * (rules->burst - 1);
-    if (step_ms == 0)
+    uint64_t step_us = spacing_us(rules), ahead_us = step_us * (rules->burst - 1), now_us = now_ms * 1000;
+    if (step_us == 0)
         return true;
-    if (origin->next_ms > now_ms + ahead_ms) {
-        *ret_until_ms = origin->next_ms - ahead_ms;
+    if (origin->next_us >= now_us + ahead_us + 1000) {
+        *ret_until_ms = (origin->next_us - ahead_us) / 1000;
         return false;
     }
-    origin->next_ms = (origin->next_ms > now_ms ? origin->next_ms : now_ms) + step_ms;
+    origin->next_us = (origin->next_us > now_us ? origin->next_us : now_us) + step_us;
     return true;
 }
 

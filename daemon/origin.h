@@ -24,7 +24,7 @@ struct origin {
     unsigned rules_of;                    /* the origins' generation that they were looked up in */
     unsigned references;                  /* requests that name it */
     unsigned active;                      /* of them, with a worker */
-    uint64_t next_ms;                     /* when the rate lets the next one leave */
+    uint64_t next_us;                     /* when the rate lets the next one leave */
     enum origin_breaker breaker;
     unsigned failures;                    /* in a row */
     uint64_t open_until_ms;

@@ -22,6 +22,7 @@
 #include <utlist.h>
 
 #define LEAST_GRANT_BYTES ((int64_t)16 * 1024)
+#define FETCH_BYTES (IPC_FRAME_BYTES - 1024)   /* room for what is added on the way to a worker, packed anew */
 
 static const char *const state_names[REQUEST_STATES] = {
     [REQUEST_QUEUED] = "queued", [REQUEST_WAITING] = "waiting", [REQUEST_PLACED] = "placed", [REQUEST_ANSWERED] = "answered",
@@ -112,11 +113,15 @@ static void leave_worker(struct request *request)
         session_starve(request->session, request, false);
 }
 
+/* Whoever stood at the head of its origin's line had the alarm, or the turn to ask: they pass on. */
 static void leave_waiting(struct request *request)
 {
+    bool in_line = request->parked || request->unparked;
     sleep_cancel(request);
     unpark(request);
     daemon_dequeue(request->daemon, request, false);
+    if (in_line && request->origin->parked)
+        sleep_until(request->origin->parked, 0);
 }
 
 static void destroy(struct request *request)
@@ -241,7 +246,7 @@ static void send_fetch(struct request *request, struct ipc_fetch *fetch)
     fetch->window = (uint64_t)request->granted;
     fetch->principal = session_principal(request->session);
     fetch->from_public = request->from_public;
-    fetch->announce = !request->idempotent;
+    fetch->announce = request->announces = !request->idempotent;
     if (request->expires_ms)
         fetch->total_timeout_ms = time_left_ms(request);
     supervisor_send(supervisor, IPC_FETCH, request->worker_id, fetch);
@@ -279,9 +284,18 @@ static void queue_again(struct request *request)
 static void ask_rewind(struct request *request)
 {
     request->rewinding = true;
-    request->body_begun = request->body_ended = false;
-    request->upload_credit = request->upload_withheld = 0;
+    request->body_asked = request->body_ended = request->end_waits = false;
     session_send(request->session, IPC_REWIND, request->client_id, NULL);
+}
+
+/* What the worker granted is void. Without credit a client can only have said the end, which is kept. */
+static void start_body_over(struct request *request)
+{
+    request->upload_credit = request->upload_withheld = 0;
+    if (request->streamed && request->body_asked)
+        ask_rewind(request);
+    else
+        request->end_waits = request->streamed && request->body_ended;
 }
 
 /* ---- acceptance ---- */
@@ -383,6 +397,8 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
     } else if (over_quota(session, frame->body_length)) {
         refuse(session, id, IPC_ERROR_QUOTA_EXCEEDED, true,
                "this user has too many requests open, or too large ones ([limits] principal_requests, principal_bytes)");
+    } else if (frame->body_length > FETCH_BYTES) {
+        refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, "the request is too large; stream its body");
     } else if (ipc_origin_parse(fetch->url, &origin, &reason) < 0) {
         refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, reason);
     } else {
@@ -458,18 +474,19 @@ static void expire(struct request *request, const struct request_detail *detail)
     destroy(request);
 }
 
+/* A redirect can have made it a GET since, and libcurl can begin anew on another connection. */
 static void note_sending(struct request *request, const struct request_detail *detail)
 {
     (void)detail;
-    if (request->idempotent || request->sending)
-        supervisor_breach(request->supervisor, "SENDING unasked");
-    else
+    if (request->announces)
         request->sending = true;
+    else
+        supervisor_breach(request->supervisor, "SENDING unasked");
 }
 
-static void send_go(struct request *request, bool here)
+static void go_on_here(struct request *request)
 {
-    struct ipc_go go = { .here = here };
+    struct ipc_go go = { .here = true };
     supervisor_send(request->supervisor, IPC_GO, request->worker_id, &go);
 }
 
@@ -479,8 +496,9 @@ static int keep_redirected(struct request *request, const struct ipc_fetch *fetc
     struct ipc_buffer packed;
     struct ipc_frame frame;
     request->idempotent = is_idempotent(fetch->method);
+    request->body_dropped = request->body_dropped || (request->streamed && !fetch->body_streamed);
     request->streamed = fetch->body_streamed;
-    ipc_buffer_init(&packed, 2 * IPC_FRAME_BYTES);
+    ipc_buffer_init(&packed, FETCH_BYTES + 64);
     int result = ipc_pack(&packed, IPC_CLIENT, IPC_FETCH, 0, fetch);
     if (result == 0 && ipc_frame_read(ipc_buffer_data(&packed), ipc_buffer_length(&packed), &frame, NULL)
                            == IPC_FRAME_OK)
@@ -501,7 +519,7 @@ static int redirect(struct request *request, const struct ipc_hop *hop, const ch
         || ipc_redirect_apply(&fetch, (unsigned)hop->status, hop->url, &headers, ret_reason) < 0
         || ipc_origin_parse(fetch.url, &origin, ret_reason) < 0)
         return -1;
-    *ret_reason = "not enough memory";
+    *ret_reason = "with its URL the request is too large, or memory is short";
     struct origin *next = origins_hold(&daemon->origins, &origin);
     if (!next)
         return -1;
@@ -515,7 +533,7 @@ static int redirect(struct request *request, const struct ipc_hop *hop, const ch
 static void end_at_hop(struct request *request, enum ipc_error_code code, const char *message)
 {
     fail(request, code, false, message);
-    send_go(request, false);
+    supervisor_forget(request->supervisor, request->worker_id);
     destroy(request);
 }
 
@@ -530,10 +548,10 @@ static void move_on(struct request *request)
     if (stays && !request->origin->parked
         && origin_admit(&daemon->origins, request->origin, uv_now(&daemon->loop), &until_ms) == ORIGIN_GO) {
         enter_origin(request);
-        send_go(request, true);
+        go_on_here(request);
         return;
     }
-    send_go(request, false);
+    supervisor_forget(request->supervisor, request->worker_id);
     leave_worker(request);
     request->attempts--;
     queue_again(request);
@@ -547,7 +565,7 @@ static void follow_hop(struct request *request, const struct request_detail *det
         supervisor_breach(request->supervisor, "HOP unasked");
         return;
     }
-    bool had_body = request->streamed && request->body_begun;
+    bool had_body = request->streamed && request->body_asked;
     note_outcome(request, true);
     request->from_public = hop->from_public;
     if (request->redirects >= request->max_redirects) {
@@ -564,8 +582,7 @@ static void follow_hop(struct request *request, const struct request_detail *det
         end_at_hop(request, IPC_ERROR_BODY_REWIND, NULL);
         return;
     }
-    if (request->streamed && had_body)
-        ask_rewind(request);
+    start_body_over(request);
     request->sending = false;
     move_on(request);
 }
@@ -576,7 +593,7 @@ static void follow_hop(struct request *request, const struct request_detail *det
  * of it can have left. */
 static bool may_start_over(const struct request *request)
 {
-    bool body_is_there = !request->streamed || !request->body_begun || request->rewindable;
+    bool body_is_there = !request->streamed || !request->body_asked || request->rewindable;
     return (request->idempotent || !request->sending) && body_is_there;
 }
 
@@ -586,15 +603,6 @@ static bool may_retry(const struct request *request)
     unsigned others = daemon->retrying - request->retrying;
     return request->attempts < request->max_attempts && may_start_over(request)
         && retry_within_budget(others, daemon->in_flight, daemon->conf->retry_budget);
-}
-
-/* It has no worker any more: what must come again is asked for. */
-static void start_over(struct request *request)
-{
-    if (request->streamed)
-        request->upload_credit = 0;
-    if (request->streamed && request->body_begun)
-        ask_rewind(request);
 }
 
 /* False when the time it would have to wait is longer than it may. */
@@ -649,7 +657,7 @@ static bool retry_answer(struct request *request, const struct ipc_response *res
         request->state = REQUEST_PLACED;
         return false;
     }
-    start_over(request);
+    start_body_over(request);
     return true;
 }
 
@@ -692,7 +700,7 @@ static bool retry_failure(struct request *request, const struct ipc_failure *fai
         || !(request->idempotent || class.nothing_arrived) || !retry_later(request, 0))
         return false;
     leave_worker(request);
-    start_over(request);
+    start_body_over(request);
     return true;
 }
 
@@ -734,14 +742,29 @@ static void forward_flushed(struct request *request, const struct request_detail
     session_send(request->session, IPC_FLUSHED, request->client_id, &detail->message->flushed);
 }
 
+/* The end costs a client no credit, so that an empty body can end at once; towards the worker it is a
+ * DATA like any other. */
+static void pass_end(struct request *request)
+{
+    request->end_waits = request->upload_credit < ipc_credit_cost(0);
+    if (request->end_waits)
+        return;
+    request->upload_credit -= ipc_credit_cost(0);
+    supervisor_send_data(request->supervisor, request->worker_id, NULL, 0);
+}
+
 static void take_upload_credit(struct request *request, const struct request_detail *detail)
 {
     uint64_t bytes = detail->message->credit.bytes;
     int64_t *credit = request->rewinding ? &request->upload_withheld : &request->upload_credit;
-    if (!(request->streamed || request->websocket) || !ipc_credit_add(credit, bytes))
+    if (!(request->streamed || request->websocket) || !ipc_credit_add(credit, bytes)) {
         supervisor_breach(request->supervisor, "upload credit unasked");
-    else if (!request->rewinding)
+    } else if (request->end_waits) {
+        pass_end(request);
+    } else if (!request->rewinding && !request->body_ended) {
+        request->body_asked = true;
         session_send(request->session, IPC_CREDIT, request->client_id, &detail->message->credit);
+    }
 }
 
 static void finish(struct request *request, const struct request_detail *detail)
@@ -793,7 +816,7 @@ static void lose_placed(struct request *request, const struct request_detail *de
         return;
     }
     leave_worker(request);
-    start_over(request);
+    start_body_over(request);
     queue_again(request);
 }
 
@@ -821,22 +844,33 @@ static void lose_answered(struct request *request, const struct request_detail *
     destroy(request);
 }
 
+/* Sent before the client saw REWIND, or the redirect that left no body. */
+static bool is_void(const struct request *request)
+{
+    return request->rewinding || request->body_dropped;
+}
+
+static void refuse_body(struct request *request)
+{
+    session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION,
+                 "DATA beyond the request's credit, after its end, or without body_streamed");
+}
+
 static void forward_body(struct request *request, const struct request_detail *detail)
 {
-    if (request->rewinding)
-        return;   /* sent before the client saw REWIND */
     int64_t cost = ipc_credit_cost(detail->payload.length);
     bool ends = detail->payload.length == 0;
-    if (!request->streamed || request->body_ended || (!ends && cost > request->upload_credit)) {
-        session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION,
-                     "DATA beyond the request's credit, after its end, or without body_streamed");
+    if (is_void(request))
         return;
-    }
-    if (!ends)
+    if (!request->streamed || request->body_ended || (!ends && cost > request->upload_credit)) {
+        refuse_body(request);
+    } else if (ends) {
+        request->body_ended = true;
+        pass_end(request);
+    } else {
         request->upload_credit -= cost;
-    request->body_begun = true;
-    request->body_ended = ends;
-    supervisor_send_data(request->supervisor, request->worker_id, detail->payload.data, detail->payload.length);
+        supervisor_send_data(request->supervisor, request->worker_id, detail->payload.data, detail->payload.length);
+    }
 }
 
 static void forward_tell(struct request *request, const struct request_detail *detail)
@@ -860,9 +894,12 @@ static void forward_flush(struct request *request, const struct request_detail *
 /* An empty body may end before a worker has it; no credit exists for anything more. */
 static void queued_body(struct request *request, const struct request_detail *detail)
 {
-    (void)detail;
-    if (!request->rewinding)
-        session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION, "DATA without credit");
+    if (is_void(request))
+        return;
+    if (request->streamed && !request->body_ended && detail->payload.length == 0)
+        request->body_ended = request->end_waits = true;
+    else
+        refuse_body(request);
 }
 
 static void take_credit(struct request *request, const struct request_detail *detail)
@@ -884,6 +921,7 @@ static void rewound(struct request *request, const struct request_detail *detail
     request->rewinding = false;
     request->upload_credit = request->upload_withheld;
     request->upload_withheld = 0;
+    request->body_asked = credit.bytes > 0;
     if (credit.bytes > 0)
         session_send(request->session, IPC_CREDIT, request->client_id, &credit);
 }

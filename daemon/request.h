@@ -83,14 +83,17 @@ struct request {
     bool parked, unparked, counts_at_origin, noted_at_origin;
     struct sleeper *sleeper;          /* its alarm, while it waits for a time */
 
-    bool idempotent, sending, from_public, follow, retry_5xx, retrying, websocket, reconnect;
+    bool idempotent, announces, sending, from_public, follow, retry_5xx, retrying, websocket, reconnect;
     unsigned attempts, max_attempts, redirects, max_redirects, deaths;
     uint64_t queued_ms, expires_ms;   /* the latter by its total timeout; 0: never */
 
     int64_t client_credit;            /* response body the client takes */
     int64_t granted;                  /* of that, what the worker may send */
 
-    bool streamed, rewindable, rewinding, body_ended, body_begun;
+    bool streamed, rewindable, rewinding;
+    bool body_asked;                  /* the client has credit since the body's start: bytes may be on their way */
+    bool body_ended, end_waits;       /* the client said the end; the worker does not have it yet */
+    bool body_dropped;                /* by a redirect: what still comes is ignored */
     int64_t upload_credit;            /* request body the client may send */
     int64_t upload_withheld;          /* the worker's credit while the client rewinds */
 };

@@ -19,6 +19,8 @@
 #define ABORT_GRACE_MS 2000      /* between SIGABRT and SIGKILL */
 #define PARTING_MS 500           /* between the channel's end and the process's, whichever is first */
 #define RECHECK_MS 1000
+/* What a worker says of a request may grow when it is packed again for the client. */
+#define RELAYED_BYTES (IPC_FRAME_BYTES - 16 * 1024)
 #define YOUNG_MS 5000            /* a death before that age makes the next start wait longer */
 
 static const char *const state_names[SUPERVISOR_STATES] = {
@@ -28,14 +30,15 @@ static const char *const state_names[SUPERVISOR_STATES] = {
 };
 static const char *const event_names[SUPERVISOR_EVENTS] = {
     [SUPERVISOR_SPAWN] = "spawn", [SUPERVISOR_HELLO] = "hello", [SUPERVISOR_SILENCE] = "silence",
-    [SUPERVISOR_BREACH] = "breach", [SUPERVISOR_HANGUP] = "hangup", [SUPERVISOR_GONE] = "gone",
-    [SUPERVISOR_DRAIN] = "drain", [SUPERVISOR_STOP] = "stop",
+    [SUPERVISOR_BREACH] = "breach", [SUPERVISOR_HANGUP] = "hangup", [SUPERVISOR_EXIT] = "exit",
+    [SUPERVISOR_GONE] = "gone", [SUPERVISOR_DRAIN] = "drain", [SUPERVISOR_STOP] = "stop",
 };
 
 const char *supervisor_state_name(enum supervisor_state state) { return state_names[state]; }
 const char *supervisor_event_name(enum supervisor_event event) { return event_names[event]; }
 
 static void on_uv_timer(uv_timer_t *timer);
+static void note_deaf(struct supervisor *supervisor);
 
 /* ---- states ---- */
 
@@ -372,7 +375,8 @@ static void release_held(struct supervisor *supervisor)
         if (cost > supervisor->upload_credit)
             return;
         supervisor->upload_credit -= cost;
-        ipc_channel_send_body(&supervisor->channel, frame.type, frame.id, frame.body, frame.body_length);
+        if (ipc_channel_send_body(&supervisor->channel, frame.type, frame.id, frame.body, frame.body_length) < 0)
+            note_deaf(supervisor);
         ipc_buffer_consume(held, frame.whole_length);
     }
 }
@@ -444,6 +448,14 @@ static bool charge_window(struct supervisor *supervisor, size_t payload_bytes)
     return true;
 }
 
+static bool is_forgotten(const struct supervisor *supervisor, uint32_t id)
+{
+    for (unsigned i = 0; i < SUPERVISOR_FORGOTTEN; i++)
+        if (supervisor->forgotten[i] == id)
+            return id != 0;
+    return false;
+}
+
 static void deliver(struct supervisor *supervisor, const struct ipc_frame *frame, enum request_event event)
 {
     struct request_detail detail = { .frame = frame };
@@ -456,6 +468,10 @@ static void deliver(struct supervisor *supervisor, const struct ipc_frame *frame
         if (!charge_window(supervisor, detail.payload.length))
             return;
     } else {
+        if (frame->body_length > RELAYED_BYTES) {
+            supervisor_breach(supervisor, "a message too large to pass on");
+            return;
+        }
         if (ipc_unpack(&supervisor->daemon->decoder, IPC_WORKER, frame, &message) < 0) {
             supervisor_breach(supervisor, supervisor->daemon->decoder.reason);
             return;
@@ -465,6 +481,8 @@ static void deliver(struct supervisor *supervisor, const struct ipc_frame *frame
         detail.message = &message;
     }
     struct request *request = request_of_worker(supervisor, frame->id);
+    if (!request && frame->type == IPC_DONE && is_forgotten(supervisor, frame->id))
+        return;
     if (!request) {
         supervisor_breach(supervisor, "a message for a request it does not have");
         return;
@@ -588,6 +606,8 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
     supervisor->pid = (uint32_t)supervisor->process.pid;
     supervisor->started_ms = supervisor->heard_ms = uv_now(&daemon->loop);
     supervisor->last_id = supervisor->started_id = 0;
+    memset(supervisor->forgotten, 0, sizeof supervisor->forgotten);
+    ipc_buffer_consume(&supervisor->held, ipc_buffer_length(&supervisor->held));   /* its predecessor's */
     supervisor->log_length = 0;
     supervisor->served_here = 0;
     supervisor->upload_credit = IPC_CONNECTION_WINDOW;
@@ -602,9 +622,14 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
 
 static void on_uv_stillborn(uv_handle_t *handle)
 {
-    struct supervisor *supervisor = handle->data;
+    supervisor_event(handle->data, SUPERVISOR_GONE, "was not born");
+}
+
+/* Asked to stop meanwhile, it must not settle down before its handle has closed. */
+static void close_stillborn(struct supervisor *supervisor)
+{
     enter_state(supervisor, SUPERVISOR_DYING, 0);
-    supervisor_event(supervisor, SUPERVISOR_GONE, "was not born");
+    uv_close((uv_handle_t *)&supervisor->process, on_uv_stillborn);
 }
 
 static void start(struct supervisor *supervisor, const char *why)
@@ -621,7 +646,7 @@ static void start(struct supervisor *supervisor, const char *why)
                   uv_strerror(status));
         supervisor->started_ms = uv_now(&daemon->loop);
         if (supervisor->process.type == UV_PROCESS)
-            uv_close((uv_handle_t *)&supervisor->process, on_uv_stillborn);
+            close_stillborn(supervisor);
         else
             uv_timer_start(&supervisor->timer, on_uv_timer, next_backoff(supervisor), 0);
         return;
@@ -695,6 +720,13 @@ void supervisor_leave(struct supervisor *supervisor, struct request *request)
     else
         daemon_wake_queue(supervisor->daemon);   /* a quarantine worker may be free again */
     request->supervisor = NULL;
+}
+
+void supervisor_forget(struct supervisor *supervisor, uint32_t id)
+{
+    struct ipc_go go = { .here = false };
+    supervisor->forgotten[supervisor->forgotten_at++ % SUPERVISOR_FORGOTTEN] = id;
+    supervisor_send(supervisor, IPC_GO, id, &go);
 }
 
 /* Whoever sends is in the midst of a request that the worker's end would take away: so that comes

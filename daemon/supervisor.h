@@ -43,6 +43,7 @@ enum supervisor_event {
 };
 
 #define SUPERVISOR_UNSTARTED 64   /* requests given to a worker that are not with its curl yet */
+#define SUPERVISOR_FORGOTTEN 64
 
 struct supervisor {
     struct daemon *daemon;
@@ -69,6 +70,8 @@ struct supervisor {
 
     struct request *requests;         /* by worker_id */
     uint32_t last_id, started_id;
+    uint32_t forgotten[SUPERVISOR_FORGOTTEN];   /* ids told to forget last, in a ring */
+    unsigned forgotten_at;
     int64_t upload_credit;            /* the connection's, for DATA towards the worker */
     struct ipc_buffer held;           /* DATA frames that wait for it */
     struct ipc_window window;         /* the connection's, for DATA from the worker */
@@ -103,6 +106,10 @@ void supervisor_leave(struct supervisor *supervisor, struct request *request);
 
 /* Enters a request under the id it has: one of this worker's that another has just left. */
 void supervisor_adopt(struct supervisor *supervisor, struct request *request);
+
+/* Tells a worker that waits for GO to forget an id. Its DONE may be on the way: the request's time can
+ * have run out meanwhile. */
+void supervisor_forget(struct supervisor *supervisor, uint32_t id);
 
 /* To the worker. A worker that can't take it is lost. */
 void supervisor_send(struct supervisor *supervisor, unsigned number, uint32_t id, const void *message);
