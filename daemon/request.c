@@ -474,14 +474,14 @@ static void expire(struct request *request, const struct request_detail *detail)
     destroy(request);
 }
 
-/* A redirect can have made it a GET since, and libcurl can begin anew on another connection. */
+/* Once a hop, for a worker that was asked to: a redirect can have made it a GET since. */
 static void note_sending(struct request *request, const struct request_detail *detail)
 {
     (void)detail;
-    if (request->announces)
-        request->sending = true;
-    else
+    if (!request->announces || request->sending)
         supervisor_breach(request->supervisor, "SENDING unasked");
+    else
+        request->sending = true;
 }
 
 static void go_on_here(struct request *request)
@@ -820,12 +820,15 @@ static void lose_placed(struct request *request, const struct request_detail *de
     queue_again(request);
 }
 
-/* A WebSocket that asked for it is opened again; what was on its way is gone, and the client knows. */
+/* A WebSocket that asked for it is opened again; what was on its way is gone, and the client knows. What it
+ * says before it has answered with REWIND was meant for the old socket: on the new one it would be out of
+ * place, and beyond its credit. */
 static void reopen(struct request *request)
 {
     struct ipc_reopen reopened = { .attempt = request->attempts };
     leave_worker(request);
-    request->upload_credit = 0;
+    request->rewinding = true;
+    request->upload_credit = request->upload_withheld = 0;
     session_send(request->session, IPC_REOPEN, request->client_id, &reopened);
     request->attempts = 1;
     if (retry_later(request, 0))
@@ -877,6 +880,8 @@ static void forward_tell(struct request *request, const struct request_detail *d
 {
     size_t payload_bytes = detail->message->message.data.length;
     int64_t cost = ipc_credit_cost(payload_bytes);
+    if (request->rewinding)
+        return;
     if (!request->websocket || cost > request->upload_credit) {
         session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION,
                      "MESSAGE beyond the WebSocket's credit, or for a request that is none");
@@ -888,7 +893,8 @@ static void forward_tell(struct request *request, const struct request_detail *d
 
 static void forward_flush(struct request *request, const struct request_detail *detail)
 {
-    supervisor_send(request->supervisor, IPC_FLUSH, request->worker_id, &detail->message->flush);
+    if (!request->rewinding)
+        supervisor_send(request->supervisor, IPC_FLUSH, request->worker_id, &detail->message->flush);
 }
 
 /* An empty body may end before a worker has it; no credit exists for anything more. */
