@@ -89,7 +89,8 @@ static void on_uv_poll(uv_poll_t *poll, int status, int events)
 {
     struct ipc_channel *channel = poll->data;
     if (status < 0) {
-        ipc_channel_ended(channel, status, "polling failed");
+        /* libuv says EBADF whenever the kernel reports an error on the socket. */
+        ipc_channel_ended(channel, status == UV_EBADF ? UV_ECONNRESET : status, "the connection broke");
         return;
     }
     if ((events & UV_READABLE) && channel->open && !channel->ended)
