@@ -3,6 +3,7 @@
 #include "core.h"
 
 #include "describe.h"
+#include "websocket.h"
 
 #include <string.h>
 
@@ -167,7 +168,7 @@ static enum arrival on_credit(struct fetchd_client *client, struct fetchd_reques
         return QUIET;
     if (!ipc_credit_add(&request->credit, credit.bytes))
         return violation(client, frame, "gives more than the protocol allows");
-    if (request->streamed && !request->finishing)
+    if (request->streamed && !request->websocket && !request->finishing)
         request->starved = true;   /* whoever streams wants to know of the first credit, too */
     upload_continue(request);
     return client->wire.fd < 0 ? BROKEN : QUIET;
@@ -278,6 +279,8 @@ static enum arrival on_response(struct fetchd_client *client, struct fetchd_requ
     if (request->responded)
         return violation(client, frame, "came twice");
     request->responded = true;
+    if (request->websocket)
+        request->starved = true;   /* so that the first credit is told */
     return TOLD;
 }
 
@@ -299,6 +302,54 @@ static enum arrival on_data(struct fetchd_client *client, struct fetchd_request 
         return violation(client, frame, "came without credit of the request");
     request->body_bytes += payload.length;
     return TOLD;
+}
+
+/* ---- WebSockets ---- */
+
+static enum arrival on_message(struct fetchd_client *client, struct fetchd_request *request,
+                               const struct ipc_frame *frame)
+{
+    struct ipc_message message;
+    const char *wrong = NULL;
+    bool told = false;
+    if (!decode(client, frame, &message))
+        return BROKEN;
+    size_t bytes = message.data.length;
+    if (!ipc_window_spend(&client->window, bytes))
+        return violation(client, frame, "came without credit of the connection");
+    if (request && !ipc_window_spend(&request->window, bytes))
+        return violation(client, frame, "came without credit of the request");
+    if (request)
+        wrong = websocket_hear(request, &message, &told);
+    if (wrong)
+        return violation(client, frame, wrong);
+    if (told)
+        return TOLD;
+    request_give_back(client, client->connection, request, bytes);
+    return client->wire.fd < 0 ? BROKEN : QUIET;
+}
+
+static enum arrival on_flushed(struct fetchd_client *client, struct fetchd_request *request,
+                               const struct ipc_frame *frame)
+{
+    struct ipc_flushed flushed;
+    if (!decode(client, frame, &flushed))
+        return BROKEN;
+    if (request && !websocket_hear_flushed(request, flushed.token))
+        return violation(client, frame, "was not asked for");
+    return request && !request->waited_for ? TOLD : QUIET;
+}
+
+/* What was on its way is void: REWIND says from where on the daemon hears a new start. */
+static enum arrival on_reopen(struct fetchd_client *client, struct fetchd_request *request,
+                              const struct ipc_frame *frame)
+{
+    if (!request)
+        return QUIET;
+    if (!websocket_hear_reopen(request))
+        return violation(client, frame, "is for no open WebSocket that asked for it");
+    client_say(client, IPC_REWIND, request->id, NULL);
+    return client->wire.fd < 0 ? BROKEN : TOLD;
 }
 
 static enum arrival on_done(struct fetchd_client *client, struct fetchd_request *request,
@@ -325,6 +376,9 @@ static const struct { on_frame *call; unsigned whose; } hearers[] = {
     [IPC_DONE] = { on_done, REQUEST },
     [IPC_HOP] = { on_hop, REQUEST },
     [IPC_REWIND] = { on_rewind, REQUEST },
+    [IPC_MESSAGE] = { on_message, REQUEST },
+    [IPC_FLUSHED] = { on_flushed, REQUEST },
+    [IPC_REOPEN] = { on_reopen, REQUEST },
     [IPC_STATUS_REPLY] = { on_status_reply, REQUEST },
     [IPC_METRICS_REPLY] = { on_metrics_reply, REQUEST },
     [IPC_CONTROL_REPLY] = { on_control_reply, REQUEST },
@@ -410,12 +464,24 @@ void arrive_stash_front(struct fetchd_client *client)
     request_mark_ready(request);
 }
 
+bool arrive_payload(struct fetchd_client *client, const struct ipc_frame *frame, size_t *ret_bytes)
+{
+    struct ipc_bytes payload = { NULL, 0 };
+    struct ipc_message message;
+    if (frame->type == IPC_DATA && ipc_unpack_data(&client->decoder, frame, &payload) < 0)
+        return false;
+    if (frame->type == IPC_MESSAGE && ipc_unpack(&client->decoder, IPC_DAEMON_TO_CLIENT, frame, &message) < 0)
+        return false;
+    *ret_bytes = frame->type == IPC_MESSAGE ? message.data.length : payload.length;
+    return frame->type == IPC_DATA || frame->type == IPC_MESSAGE;
+}
+
 void arrive_drop_front(struct fetchd_client *client)
 {
     struct front front = client->front;
-    struct ipc_bytes payload;
+    size_t bytes;
     client->front.request = NULL;
-    if (front.frame.type == IPC_DATA && ipc_unpack_data(&client->decoder, &front.frame, &payload) == 0)
-        request_give_back(client, client->connection, NULL, payload.length);
+    if (arrive_payload(client, &front.frame, &bytes))
+        request_give_back(client, client->connection, NULL, bytes);
     wire_consume(&client->wire, &front.frame);
 }

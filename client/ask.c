@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static int __attribute__((format(printf, 2, 3))) refuse(struct failure *failure, const char *format, ...)
 {
@@ -110,6 +111,19 @@ static void take_plain(struct ipc_fetch *fetch, const struct fetchd_options *opt
     fetch->retry_5xx = options->retry_5xx;
 }
 
+static void take_websocket(struct ipc_fetch *fetch, const struct fetchd_options *options)
+{
+    fetch->fragments = options->fragments;
+    if (options->max_message_bytes)
+        fetch->max_message_bytes = options->max_message_bytes;
+    fetch->ping_interval_ms = options->ping_interval_ms;
+    if (options->pong_timeout_ms)
+        fetch->pong_timeout_ms = options->pong_timeout_ms;
+    if (options->close_timeout_ms)
+        fetch->close_timeout_ms = options->close_timeout_ms;
+    fetch->reconnect = options->reconnect;
+}
+
 static int check_length(const struct ipc_field *field, size_t length, struct failure *failure)
 {
     if (length <= field->limit)
@@ -169,13 +183,23 @@ int ask_build(struct ask *ask, const struct fetchd_options *options, struct fail
     take_plain(&ask->fetch, options);
     take_body(&ask->fetch, options);
     take_limits(&ask->fetch, options);
+    take_websocket(&ask->fetch, options);
+    if (ask_is_websocket(ask) && (options->body_streamed || options->body_size > 0))
+        return refuse(ret_failure, "a WebSocket has no body");
     if (take_headers(ask, ret_failure) < 0
         || take_texts(ask->resolve, options->resolve, options->resolve_count, "resolve", &ask->fetch.resolve,
                       ret_failure) < 0
         || take_texts(ask->require, options->require, options->require_count, "require", &ask->fetch.require,
-                      ret_failure) < 0)
+                      ret_failure) < 0
+        || take_texts(ask->subprotocols, options->subprotocols, options->subprotocol_count, "subprotocols",
+                      &ask->fetch.subprotocols, ret_failure) < 0)
         return -1;
     return check_limits(&ask->fetch, ret_failure);
+}
+
+bool ask_is_websocket(const struct ask *ask)
+{
+    return strncasecmp(ask->options.url, "ws:", 3) == 0 || strncasecmp(ask->options.url, "wss:", 4) == 0;
 }
 
 bool ask_is_safe(const struct ask *ask)

@@ -13,7 +13,7 @@ struct ask {
     struct fetchd_options options;
     struct ipc_fetch fetch;
     struct ipc_pair headers[ASK_HEADERS];
-    struct ipc_text resolve[ASK_TEXTS], require[ASK_TEXTS];
+    struct ipc_text resolve[ASK_TEXTS], require[ASK_TEXTS], subprotocols[ASK_TEXTS];
 };
 
 /* 0, or -1 with *ret_failure set for what no FETCH can say: the daemon would close the connection, and
@@ -25,5 +25,8 @@ int ask_copy(struct ask *ask, const struct fetchd_options *options, struct failu
 
 /* True for a method that may be repeated without harm (RFC 9110 9.2.1). */
 bool ask_is_safe(const struct ask *ask);
+
+/* True for a URL of ws or wss. */
+bool ask_is_websocket(const struct ask *ask);
 
 #endif

@@ -44,6 +44,7 @@ struct fetchd_request {
     struct ipc_window window;  /* to receive */
     uint64_t body_bytes;
     struct stash stash;
+    struct websocket *websocket;   /* NULL: it is none */
 
     /* of one that is waited for */
     bool has_response;
@@ -146,6 +147,9 @@ struct fetchd_request *request_find(const struct fetchd_client *client, uint32_t
 /* It has its DONE or will never get one: nothing more is heard of it. */
 void request_end(struct fetchd_request *request, enum ipc_error_code failure);
 
+/* Nothing good can come of it any more: asks the daemon to stop, drops what was kept, and ends it. */
+void request_fail(struct fetchd_request *request, enum ipc_error_code code);
+
 /* Puts it among those that fetchd_next_event() looks at. */
 void request_mark_ready(struct fetchd_request *request);
 void request_unmark_ready(struct fetchd_request *request);
@@ -159,6 +163,12 @@ void request_give_back(struct fetchd_client *client, unsigned connection, struct
                        size_t payload_bytes);
 
 /* ---- upload.c ---- */
+
+/* What may be sent now: the lesser of the request's credit and the connection's. */
+int64_t upload_credit(const struct fetchd_request *request);
+
+/* False when nothing may be: it is over, ending or beginning again, or too much is unsent. */
+bool upload_is_possible(const struct fetchd_request *request);
 
 /* How much of a body can be sent now. */
 size_t upload_room(const struct fetchd_request *request);
@@ -175,6 +185,9 @@ void upload_rewind(struct fetchd_request *request);
 /* Acts on the frames that have come until one is for the application: true, client->front has it.
  * Loses the connection at its end or at a frame that must not be. */
 bool arrive_next(struct fetchd_client *client);
+
+/* True for a frame that costs credit, with its payload's size. */
+bool arrive_payload(struct fetchd_client *client, const struct ipc_frame *frame, size_t *ret_bytes);
 
 /* Keeps the front for later. */
 void arrive_stash_front(struct fetchd_client *client);

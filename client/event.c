@@ -1,6 +1,8 @@
 /* Frames as events: decoded, turned into C strings, handed out one at a time. */
 #include "core.h"
 
+#include "websocket.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -70,7 +72,7 @@ static int fill_done(struct words *words, struct fetchd_done *out, struct fetchd
                      const struct ipc_done *done)
 {
     const struct ipc_failure *failure = done->error;
-    size_t bytes = words_size(done->remote.length);
+    size_t bytes = words_size(done->remote.length) + words_size(done->close_reason.length);
     if (failure)
         bytes += words_size(failure->name.length) + words_size(failure->message.length)
             + words_size(failure->phase.length) + words_size(failure->curl_name.length);
@@ -84,6 +86,7 @@ static int fill_done(struct words *words, struct fetchd_done *out, struct fetchd
         .bytes_sent = done->bytes_sent, .bytes_received = done->bytes_received, .body_bytes = done->body_bytes,
         .dns_us = done->dns_us, .connect_us = done->connect_us, .tls_us = done->tls_us,
         .first_byte_us = done->first_byte_us, .total_us = done->total_us, .remote = add_text(words, done->remote),
+        .close_code = (unsigned)done->close_code, .close_reason = add_text(words, done->close_reason),
     };
     return 0;
 }
@@ -126,7 +129,7 @@ static const struct fetchd_event *tell_failure(struct fetchd_request *request)
     };
     if (words_begin(words, bytes) == 0)
         error->message = words_add(words, message, bytes - 1);
-    *done = (struct fetchd_done){ .error = error, .remote = "" };
+    *done = (struct fetchd_done){ .error = error, .remote = "", .close_reason = "" };
     return tell_done(request, done);
 }
 
@@ -172,7 +175,8 @@ static const struct fetchd_event *open_response(struct fetchd_request *request, 
                       message.status, message.http_version, message.url, &message.headers) < 0)
         return fail_frame(request, IPC_ERROR_OUT_OF_MEMORY);
     request->has_response = request->waited_for;
-    event(client, FETCHD_EVENT_RESPONSE, request);
+    bool opens = request->websocket && response->status == 101;
+    event(client, opens ? FETCHD_EVENT_WS_OPEN : FETCHD_EVENT_RESPONSE, request);
     client->event.response = response;
     return &client->event;
 }
@@ -191,10 +195,42 @@ static const struct fetchd_event *open_data(struct fetchd_request *request, cons
     return &client->event;
 }
 
+static const struct fetchd_event *open_message(struct fetchd_request *request, const struct ipc_frame *frame)
+{
+    struct fetchd_client *client = request->client;
+    struct ipc_message message;
+    const struct fetchd_ws_message *whole;
+    if (ipc_unpack(&client->decoder, IPC_DAEMON_TO_CLIENT, frame, &message) < 0)
+        return fail_frame(request, IPC_ERROR_PROTOCOL_VIOLATION);
+    client->taken.is_data = true;
+    client->taken.payload_bytes = message.data.length;
+    enum ipc_error_code code = websocket_take(request, &message, &whole);
+    if (code != IPC_ERROR_NONE)
+        request_fail(request, code);
+    if (!whole)
+        return NULL;
+    event(client, FETCHD_EVENT_WS_MESSAGE, request);
+    client->event.message = whole;
+    return &client->event;
+}
+
+static const struct fetchd_event *open_flushed(struct fetchd_request *request, const struct ipc_frame *frame)
+{
+    (void)frame;
+    return event(request->client, FETCHD_EVENT_WS_FLUSHED, request);
+}
+
+static const struct fetchd_event *open_reopen(struct fetchd_request *request, const struct ipc_frame *frame)
+{
+    (void)frame;
+    websocket_take_reopen(request);
+    return event(request->client, FETCHD_EVENT_WS_REOPEN, request);
+}
+
 /* A body shorter than the daemon says it delivered must not pass for whole. */
 static bool is_short(const struct fetchd_request *request, const struct ipc_done *done)
 {
-    return !done->error && done->body_bytes > 0 && done->body_bytes != request->body_bytes;
+    return !done->error && !request->websocket && done->body_bytes > 0 && done->body_bytes != request->body_bytes;
 }
 
 static const struct fetchd_event *open_done(struct fetchd_request *request, const struct ipc_frame *frame)
@@ -221,6 +257,9 @@ static const struct { unsigned type; open_frame *open; } openers[] = {
     { IPC_RESPONSE, open_response },
     { IPC_DONE, open_done },
     { IPC_HOP, open_hop },
+    { IPC_MESSAGE, open_message },
+    { IPC_FLUSHED, open_flushed },
+    { IPC_REOPEN, open_reopen },
 };
 
 static const struct fetchd_event *open_any(struct fetchd_request *request, const struct ipc_frame *frame)
@@ -304,13 +343,26 @@ static const struct fetchd_event *ready_event(struct fetchd_request *request)
     return &client->event;
 }
 
+/* The next front, for which the one read that fetchd_process() allows is made only now: what was not
+ * asked for stays in the socket, and keeps fetchd_fd() readable. */
+static bool next_front(struct fetchd_client *client)
+{
+    if (arrive_next(client))
+        return true;
+    if (!client->may_read)
+        return false;
+    client->may_read = false;
+    wire_read(&client->wire);
+    return arrive_next(client);
+}
+
 /* True when an event is there to be taken; the frames before it have been acted on. */
 static bool has_event(struct fetchd_client *client)
 {
     for (;;) {
         if (client->notices || ready_request(client))
             return true;
-        if (!arrive_next(client))
+        if (!next_front(client))
             return client->notices || ready_request(client);
         if (client->notices || !client->front.request->waited_for)
             return true;
@@ -342,8 +394,12 @@ const struct fetchd_event *fetchd_next_event(struct fetchd_client *client)
         return NULL;
     event_release(client);
     const struct fetchd_event *found = take_event(client);
+    if (found)
+        return found;
+    client_flush(client);
+    found = take_event(client);   /* what left may have made room for a writer */
     if (!found)
-        client_flush(client);
+        poller_quiet(&client->poller);
     return found;
 }
 

@@ -3,6 +3,7 @@
 
 #include "ask.h"
 #include "ipc/pack.h"
+#include "websocket.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,7 @@ static struct fetchd_request *new_request(struct fetchd_client *client)
 static void drop_request(struct fetchd_request *request)
 {
     struct fetchd_client *client = request->client;
+    websocket_destroy(request->websocket);
     if (request->previous)
         request->previous->next = request->next;
     else
@@ -155,7 +157,7 @@ static void fill_request(struct fetchd_request *request, const struct ask *ask, 
     request->id = ++request->client->last_id;
     request->connection = request->client->connection;
     request->safe = ask_is_safe(ask);
-    request->streamed = ask->fetch.body_streamed;
+    request->streamed = ask->fetch.body_streamed || request->websocket;
     request->rewindable = ask->fetch.rewindable;
     ipc_window_init(&request->window, (int64_t)ask->fetch.window);
     put_in_bucket(request);
@@ -174,6 +176,11 @@ struct fetchd_request *fetchd_start(struct fetchd_client *client, const struct f
     struct fetchd_request *request = grow_buckets(client) == 0 ? new_request(client) : NULL;
     if (!request) {
         failure_set(&client->failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
+        return NULL;
+    }
+    if (ask_is_websocket(&ask) && websocket_create(request, &ask) < 0) {
+        failure_set(&client->failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
+        drop_request(request);
         return NULL;
     }
     if (ipc_pack(&client->wire.out, IPC_CLIENT, IPC_FETCH, client->last_id + 1, &ask.fetch) < 0) {
@@ -205,11 +212,21 @@ static void drop_stash(struct fetchd_request *request)
 {
     while (request->stash.first) {
         struct stash_item *item = stash_take(&request->stash);
-        struct ipc_bytes payload;
-        if (item->frame.type == IPC_DATA && ipc_unpack_data(&request->client->decoder, &item->frame, &payload) == 0)
-            request_give_back(request->client, request->connection, NULL, payload.length);
+        size_t bytes;
+        if (arrive_payload(request->client, &item->frame, &bytes))
+            request_give_back(request->client, request->connection, NULL, bytes);
         free(item);
     }
+}
+
+void request_fail(struct fetchd_request *request, enum ipc_error_code code)
+{
+    drop_stash(request);
+    if (request->state == REQUEST_OPEN) {
+        client_say(request->client, IPC_CANCEL, request->id, NULL);
+        request_end(request, code);
+    }
+    request->failure = code;
 }
 
 void fetchd_release(struct fetchd_request *request)

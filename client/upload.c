@@ -2,14 +2,15 @@
 #include "core.h"
 
 #include "ipc/pack.h"
+#include "websocket.h"
 
-static int64_t credit(const struct fetchd_request *request)
+int64_t upload_credit(const struct fetchd_request *request)
 {
     int64_t connection = request->client->credit;
     return request->credit < connection ? request->credit : connection;
 }
 
-static bool may_write(const struct fetchd_request *request)
+bool upload_is_possible(const struct fetchd_request *request)
 {
     return request->state == REQUEST_OPEN && request->streamed && !request->rewind_due && !request->finishing
         && ipc_buffer_length(&request->client->wire.out) < UPLOAD_QUEUED_BYTES;
@@ -18,9 +19,9 @@ static bool may_write(const struct fetchd_request *request)
 size_t upload_room(const struct fetchd_request *request)
 {
     const int64_t whole = IPC_DATA_BYTES + IPC_FRAME_CHARGE;
-    if (!may_write(request))
+    if (!upload_is_possible(request))
         return 0;
-    int64_t left = credit(request);
+    int64_t left = upload_credit(request);
     return left <= 0 ? 0 : (size_t)(left / whole) * IPC_DATA_BYTES + ipc_credit_payload(left % whole);
 }
 
@@ -40,8 +41,8 @@ static int say_data(struct fetchd_request *request, const void *data, size_t byt
 static size_t write_some(struct fetchd_request *request, const char *data, size_t size)
 {
     size_t taken = 0;
-    while (taken < size && may_write(request)) {
-        size_t bytes = ipc_credit_payload(credit(request));
+    while (taken < size && upload_is_possible(request)) {
+        size_t bytes = ipc_credit_payload(upload_credit(request));
         if (bytes > size - taken)
             bytes = size - taken;
         if (bytes == 0 || say_data(request, data + taken, bytes) < 0)
@@ -57,7 +58,7 @@ static void finish_if_possible(struct fetchd_request *request)
     if (request->state != REQUEST_OPEN || !request->finishing || request->finished || request->rewind_due
         || request->client->credit < IPC_FRAME_CHARGE)
         return;
-    request->finished = say_data(request, NULL, 0) == 0;
+    request->finished = request->websocket ? websocket_say_close(request) : say_data(request, NULL, 0) == 0;
 }
 
 void upload_continue(struct fetchd_request *request)
@@ -85,11 +86,16 @@ void upload_rewind(struct fetchd_request *request)
     upload_continue(request);
 }
 
+static bool takes_body(const struct fetchd_request *request)
+{
+    return request->state == REQUEST_OPEN && request->streamed && !request->finishing && !request->websocket;
+}
+
 /* The request is over for a writer: says why. */
 static int fail_write(struct fetchd_request *request)
 {
     struct failure *failure = &request->client->failure;
-    if (!request->streamed || request->finishing)
+    if (!request->streamed || request->finishing || request->websocket)
         failure_set(failure, IPC_ERROR_REQUEST_INVALID, "the request has no body that could be written now");
     else if (request->failure)
         failure_set(failure, request->failure, "%s", "");
@@ -125,7 +131,7 @@ int64_t fetchd_write(struct fetchd_request *request, const void *data, size_t si
     for (;;) {
         if (fetchd_rewound(request))
             return FETCHD_REWOUND;
-        if (request->state != REQUEST_OPEN || !request->streamed || request->finishing)
+        if (!takes_body(request))
             return fail_write(request);
         taken += write_some(request, (const char *)data + taken, size - taken);
         if (taken == size || timeout_ms == 0)
@@ -139,7 +145,7 @@ int fetchd_finish_body(struct fetchd_request *request)
 {
     if (fetchd_rewound(request))
         return FETCHD_REWOUND;
-    if (request->state != REQUEST_OPEN || !request->streamed || request->finishing)
+    if (!takes_body(request))
         return fail_write(request);
     request->finishing = true;
     finish_if_possible(request);

@@ -202,7 +202,7 @@ struct fetchd_header {
 
 struct fetchd_options {
     size_t size;               /* sizeof(struct fetchd_options) */
-    const char *url;           /* http, https, ftp or ftps */
+    const char *url;           /* http, https, ftp or ftps; ws or wss for a WebSocket */
     const char *method;        /* NULL: GET */
     const struct fetchd_header *headers;
     size_t header_count;
@@ -244,6 +244,17 @@ struct fetchd_options {
 
     unsigned attempts;         /* in all, when a failure may pass; 0: the daemon's setting */
     bool retry_5xx;            /* any 5xx is such a failure, not only 503 with Retry-After */
+
+    /* of a WebSocket: */
+    const char *const *subprotocols;   /* in order of preference */
+    size_t subprotocol_count;
+    bool fragments;            /* messages come in pieces, as the server sends them */
+    bool control_frames;       /* pings, pongs and the close come as messages, too */
+    uint64_t max_message_bytes;   /* that may come; more ends it with 1009. 0: 64 MiB */
+    unsigned ping_interval_ms;    /* a keep-alive ping so often; 0: none */
+    unsigned pong_timeout_ms;     /* for its answer; 0: 20 s */
+    unsigned close_timeout_ms;    /* for the peer's answer to our close; 0: 5 s */
+    bool reconnect;            /* open it again when its worker is lost */
 };
 
 #define FETCHD_INLINE_BODY_BYTES 786432
@@ -279,6 +290,8 @@ struct fetchd_done {
     uint64_t first_byte_us;
     uint64_t total_us;
     const char *remote;        /* address:port of the origin or proxy, or "" */
+    unsigned close_code;       /* of a WebSocket: as received; 1005 without one, 1006 without a close */
+    const char *close_reason;  /* "" for none */
 };
 
 /* The value of the first header of that name in any case, or NULL. */
@@ -308,6 +321,8 @@ enum {
     FETCHD_FAILED = -1,        /* see fetchd_last_error() */
     FETCHD_TIMED_OUT = -2,
     FETCHD_REWOUND = -3,       /* write the body again from its start */
+    FETCHD_REOPENED = -4,      /* of a WebSocket: its worker was lost, messages may be missing */
+    FETCHD_CLOSED = -5,        /* of a WebSocket: the end, by a close on both sides */
 };
 
 /* Takes up to `size` bytes and returns how many: less than `size` when the credit is used up. With
@@ -358,6 +373,98 @@ FETCHD_API struct fetchd_reply *fetchd_fetch(struct fetchd_client *client,
                                              const struct fetchd_options *options, int timeout_ms);
 FETCHD_API void fetchd_reply_free(struct fetchd_reply *reply);
 
+/* ---- WebSockets ----
+ *
+ * A WebSocket is a request for a URL of ws or wss. What is said above holds for it: it lives until
+ * fetchd_release(), fetchd_cancel() drops it without a close, fetchd_pause() stalls it, it has exactly one
+ * DONE, and several of them and other requests may be open at once on one client. It is followed in
+ * one way: by the waiting calls below, or by events.
+ *
+ *     struct fetchd_options options = { .size = sizeof options, .url = "wss://example.com/feed" };
+ *     struct fetchd_request *socket = fetchd_ws_open(client, &options, 10000);
+ *     const struct fetchd_ws_message *message;
+ *     int got = fetchd_ws_send(socket, FETCHD_WS_TEXT, "hello", 5, false, 5000) == 5 ? 0 : FETCHD_FAILED;
+ *     while (got == 0 && (got = fetchd_ws_recv(socket, &message, 60000)) == 0)
+ *         printf("%.*s\n", (int)message->size, (const char *)message->data);
+ *     if (got == FETCHD_TIMED_OUT)
+ *         got = fetchd_ws_close(socket, 1000, "", 5000);
+ *     if (got == FETCHD_FAILED)
+ *         fprintf(stderr, "%s\n", fetchd_last_error(client)->message);
+ *     fetchd_release(socket);
+ *
+ * With events: fetchd_start(), then  HOP*  WS_OPEN  WS_MESSAGE...  DONE,  and the calls below with a
+ * timeout of 0, which never wait and leave with the next fetchd_process() or fetchd_next_event() that
+ * returns NULL. One that returns FETCHD_TIMED_OUT, or takes less than it was given, is to be made again
+ * after the next WRITABLE. An origin that refuses gives a RESPONSE that is no 101, perhaps, and a DONE
+ * with the error websocket.refused. In DONE the close code and reason are the peer's.
+ *
+ * CREDIT: what is sent waits for credit, so that a peer which does not read stops its sender and costs no
+ * memory: 64 KiB or so are taken at once, larger messages leave in pieces. What comes may fill the
+ * window before it is taken. Both sides waiting for each other to read is possible as with any socket: a
+ * program that sends much to an echo must receive in between, so give its sends a timeout.
+ *
+ * PINGS are answered by the daemon at once, also while the program does nothing.
+ *
+ * LOST WORKERS: the DONE of a WebSocket whose worker died is worker.lost. With options.reconnect it is opened
+ * again instead, with back-off. Messages may then be missing both ways, those half sent or half received
+ * are void, and the program is told: by WS_REOPEN, and a WS_OPEN when it is open again; by FETCHD_REOPENED
+ * from fetchd_ws_recv(), once for each time, after the messages that came before; and by FETCHD_REOPENED from the
+ * send whose message was cut in two (begin it again) or the flush that will have no answer.
+ *
+ * A thread at a time may use a client, so one thread can't send on a socket while another receives. Use
+ * events, or a client for each. */
+
+enum fetchd_ws_kind {      /* opcodes of RFC 6455 */
+    FETCHD_WS_TEXT = 1,
+    FETCHD_WS_BINARY = 2,
+    FETCHD_WS_CLOSE = 8,
+    FETCHD_WS_PING = 9,
+    FETCHD_WS_PONG = 10,
+};
+
+struct fetchd_ws_message {
+    enum fetchd_ws_kind kind;  /* other than text and binary only with options.control_frames */
+    bool more;                 /* with options.fragments: the message goes on in the next of its kind */
+    const void *data;          /* text is valid UTF-8, not NUL-terminated; of a close the reason */
+    size_t size;
+    unsigned code;             /* of a close */
+};
+
+/* Begins a WebSocket and waits until it is open; fetchd_wait_response(socket, 0) then has the 101 at once,
+ * with the subprotocol that was chosen (after a reconnect, the newest one's). NULL when it failed or the time
+ * is over: nothing is left to be released then. */
+FETCHD_API struct fetchd_request *fetchd_ws_open(struct fetchd_client *client,
+                                                 const struct fetchd_options *options, int timeout_ms);
+
+/* Sends a message, or a piece of one: `more` says that others follow. Waits for credit. Returns `size` when
+ * all was taken; less when the time was over (call it again with the rest and the same kind and `more`);
+ * FETCHD_TIMED_OUT when nothing was, which is all or nothing up to 4 KiB; FETCHD_REOPENED when the message was
+ * begun on a connection that is gone: begin it again; FETCHD_FAILED when the socket is done, or can't say that
+ * (text must be UTF-8). What was taken is on its way; fetchd_ws_flush() says how far. `data` may be that of a
+ * received message; of an event only with timeout 0. */
+FETCHD_API int64_t fetchd_ws_send(struct fetchd_request *socket, enum fetchd_ws_kind kind, const void *data,
+                                  size_t size, bool more, int timeout_ms);
+
+/* A ping of at most 125 bytes; its pong comes as a message when options.control_frames is set. 0, or as above. */
+FETCHD_API int fetchd_ws_ping(struct fetchd_request *socket, const void *data, size_t size, int timeout_ms);
+
+/* Waits until all that was sent is handed to the worker's kernel: 0, FETCHD_TIMED_OUT, FETCHD_REOPENED or
+ * FETCHD_FAILED. Messages that come meanwhile are kept. With timeout 0 it asks, and WS_FLUSHED comes for each
+ * one that returned 0. */
+FETCHD_API int fetchd_ws_flush(struct fetchd_request *socket, int timeout_ms);
+
+/* The next message: 0 and *ret_message, which lives until the next call for the same socket that receives;
+ * FETCHD_TIMED_OUT, and no message is lost, nor any part of one; FETCHD_REOPENED; FETCHD_CLOSED; FETCHD_FAILED. After
+ * the last two fetchd_wait_done(socket, 0) tells the rest. */
+FETCHD_API int fetchd_ws_recv(struct fetchd_request *socket, const struct fetchd_ws_message **ret_message,
+                              int timeout_ms);
+
+/* Closes: sends a close with this code (1000 to 1003, 1007 to 1014, 3000 to 4999, or 0 for none) and reason (UTF-8,
+ * at most 123 bytes, NULL for none), then waits for the peer's and drops messages that come before it. 0 when both
+ * have closed, FETCHD_TIMED_OUT, or FETCHD_FAILED when it ended otherwise. With timeout 0 it does not wait: receive
+ * on until FETCHD_CLOSED, or DONE. Nothing can be sent after it. The first one counts. */
+FETCHD_API int fetchd_ws_close(struct fetchd_request *socket, unsigned code, const char *reason, int timeout_ms);
+
 /* ---- events ---- */
 
 enum fetchd_event_type {
@@ -371,6 +478,11 @@ enum fetchd_event_type {
     FETCHD_EVENT_CONNECTED,    /* the daemon has answered: fetchd_daemon_info() */
     FETCHD_EVENT_DRAINING,     /* it finishes what is open and takes nothing new; error says why */
     FETCHD_EVENT_LOST,         /* error; the DONE of each open request follows */
+    /* of a WebSocket: */
+    FETCHD_EVENT_WS_OPEN,      /* response: the 101, in place of RESPONSE; again after each WS_REOPEN */
+    FETCHD_EVENT_WS_MESSAGE,   /* message */
+    FETCHD_EVENT_WS_FLUSHED,   /* what was sent before a fetchd_ws_flush() is with the kernel */
+    FETCHD_EVENT_WS_REOPEN,    /* its worker was lost: it is opened again, messages may be missing */
 };
 
 struct fetchd_event {
@@ -382,6 +494,7 @@ struct fetchd_event {
     size_t size;
     const struct fetchd_done *done;
     const struct fetchd_error *error;      /* of DONE (as done->error), LOST and DRAINING */
+    const struct fetchd_ws_message *message;
 };
 
 /* One descriptor for poll(), epoll, libuv, asyncio: call fetchd_process() when it is readable. Wait for
@@ -391,7 +504,8 @@ struct fetchd_event {
  * doesn't matter. */
 FETCHD_API int fetchd_fd(struct fetchd_client *client);
 
-/* Sends what is queued and reads what has come, as far as both go without waiting. */
+/* Sends what is queued, as far as that goes without waiting, and lets fetchd_next_event() read once
+ * what has come. */
 FETCHD_API void fetchd_process(struct fetchd_client *client);
 
 /* The next event, or NULL when there is none yet; then all that was asked meanwhile has been sent
