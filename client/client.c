@@ -83,8 +83,12 @@ int fetchd_fd(struct fetchd_client *client)
     if (!client)
         return -1;
     client_check_fork(client);
-    if (client->poller.fd < 0 && poller_open(&client->poller) < 0)
-        return -1;
+    if (client->poller.fd < 0) {
+        if (poller_open(&client->poller) < 0)
+            return -1;
+        if (client->notices || client->ready_first)
+            poller_ring(&client->poller);
+    }
     poller_watch(&client->poller, client->wire.fd, client->wire.out_full);
     return client->poller.fd;
 }
@@ -96,7 +100,7 @@ void fetchd_process(struct fetchd_client *client)
     client_check_fork(client);
     event_release(client);
     client_flush(client);
-    wire_read(&client->wire);
+    client->may_read = true;
 }
 
 void fetchd_free(void *memory)

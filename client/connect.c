@@ -69,6 +69,7 @@ void client_lose(struct fetchd_client *client, enum ipc_error_code code, const c
     end_all(client, code);
     fail_question(client);
     client->notices |= 1u << FETCHD_EVENT_LOST;
+    poller_ring(&client->poller);   /* no socket will say it */
 }
 
 void client_check_fork(struct fetchd_client *client)
@@ -140,6 +141,7 @@ static int connect_somewhere(struct fetchd_client *client)
             return begin_connection(client, fd, address);
         if (!reason.absent) {
             failure_set(&client->failure, reason.code, "%s: %s", address, reason.reason);
+            client->failure.error.retryable = reason.code == IPC_ERROR_OVERLOADED;
             return -1;
         }
         int length = snprintf(tried + used, sizeof tried - used, "%s%s (%s)", index ? " nor at " : "", address,

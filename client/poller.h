@@ -9,6 +9,8 @@ struct poller {
     int fd;           /* -1: nobody asked for one */
     int watched;      /* the socket, -1 for none */
     bool writing;
+    int bell;         /* -1, or what makes it readable without a socket */
+    bool rung;
 };
 
 void poller_init(struct poller *poller);
@@ -22,5 +24,9 @@ void poller_watch(struct poller *poller, int socket, bool writing);
 
 /* The socket is about to be closed. */
 void poller_forget(struct poller *poller);
+
+/* Makes it readable, whatever the socket does, until it is quiet again. */
+void poller_ring(struct poller *poller);
+void poller_quiet(struct poller *poller);
 
 #endif

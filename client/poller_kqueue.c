@@ -8,7 +8,7 @@
 
 void poller_init(struct poller *poller)
 {
-    *poller = (struct poller){ .fd = -1, .watched = -1 };
+    *poller = (struct poller){ .fd = -1, .watched = -1, .bell = -1 };
 }
 
 void poller_finish(struct poller *poller)
@@ -18,17 +18,20 @@ void poller_finish(struct poller *poller)
     poller_init(poller);
 }
 
+static void change(struct poller *poller, int ident, short filter, unsigned short flags, unsigned notes)
+{
+    struct kevent event;
+    EV_SET(&event, (uintptr_t)ident, filter, flags, notes, 0, NULL);
+    kevent(poller->fd, &event, 1, NULL, 0, NULL);
+}
+
 int poller_open(struct poller *poller)
 {
     poller->fd = kqueue();
-    return poller->fd < 0 ? -1 : 0;
-}
-
-static void change(struct poller *poller, int socket, short filter, unsigned short flags)
-{
-    struct kevent event;
-    EV_SET(&event, (uintptr_t)socket, filter, flags, 0, 0, NULL);
-    kevent(poller->fd, &event, 1, NULL, 0, NULL);
+    if (poller->fd < 0)
+        return -1;
+    change(poller, 0, EVFILT_USER, EV_ADD, 0);
+    return 0;
 }
 
 void poller_watch(struct poller *poller, int socket, bool writing)
@@ -38,10 +41,10 @@ void poller_watch(struct poller *poller, int socket, bool writing)
     if (poller->watched != socket) {
         poller_forget(poller);
         if (socket >= 0)
-            change(poller, socket, EVFILT_READ, EV_ADD);
+            change(poller, socket, EVFILT_READ, EV_ADD, 0);
     }
     if (socket >= 0 && writing != poller->writing)
-        change(poller, socket, EVFILT_WRITE, writing ? EV_ADD : EV_DELETE);
+        change(poller, socket, EVFILT_WRITE, writing ? EV_ADD : EV_DELETE, 0);
     poller->watched = socket;
     poller->writing = writing;
 }
@@ -49,10 +52,28 @@ void poller_watch(struct poller *poller, int socket, bool writing)
 void poller_forget(struct poller *poller)
 {
     if (poller->fd >= 0 && poller->watched >= 0) {
-        change(poller, poller->watched, EVFILT_READ, EV_DELETE);
+        change(poller, poller->watched, EVFILT_READ, EV_DELETE, 0);
         if (poller->writing)
-            change(poller, poller->watched, EVFILT_WRITE, EV_DELETE);
+            change(poller, poller->watched, EVFILT_WRITE, EV_DELETE, 0);
     }
     poller->watched = -1;
     poller->writing = false;
+}
+
+void poller_ring(struct poller *poller)
+{
+    if (poller->fd < 0 || poller->rung)
+        return;
+    change(poller, 0, EVFILT_USER, 0, NOTE_TRIGGER);
+    poller->rung = true;
+}
+
+/* Deleting and adding again is how a user event that nobody fetched is taken back. */
+void poller_quiet(struct poller *poller)
+{
+    if (!poller->rung)
+        return;
+    change(poller, 0, EVFILT_USER, EV_DELETE, 0);
+    change(poller, 0, EVFILT_USER, EV_ADD, 0);
+    poller->rung = false;
 }

@@ -199,11 +199,9 @@ static void take(struct batch *batch, const struct fetchd_event *event)
 static void turn(struct batch *batch)
 {
     const struct fetchd_event *event;
+    fetchd_process(batch->client);
     do {
-        while ((event = fetchd_next_event(batch->client)))
-            take(batch, event);
         fill(batch);
-        fetchd_process(batch->client);
         event = fetchd_next_event(batch->client);
         if (event)
             take(batch, event);

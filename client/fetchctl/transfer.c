@@ -230,21 +230,17 @@ static void wait_for_something(struct transfer *transfer)
     poll(waits, 2, -1);
 }
 
-/* Until nothing is left to take: what was read and not taken makes no descriptor readable. */
 static void turn(struct transfer *transfer)
 {
     const struct fetchd_event *event;
-    bool told;
+    fetchd_process(transfer->client);
     do {
-        told = false;
-        send_body(transfer);
-        fetchd_process(transfer->client);
-        while ((event = fetchd_next_event(transfer->client))) {
-            told = true;
+        event = fetchd_next_event(transfer->client);
+        if (event)
             handle(transfer, event);
-            send_body(transfer);
-        }
-    } while (told && !transfer->over);
+        send_body(transfer);
+    } while (event);
+    fetchd_process(transfer->client);   /* what send_body() wrote */
 }
 
 static void start(struct transfer *transfer)

@@ -1,0 +1,693 @@
+"""fetchctl beside a daemon of Python: what its options become, what it writes, how it ends."""
+import fcntl
+import hashlib
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from support import paths, tap  # noqa: E402
+from support.protocol import encode  # noqa: E402
+from fake_daemon import FakeDaemon  # noqa: E402
+
+URL = 'https://origin.test/dir/file.bin'
+FORM = 'application/x-www-form-urlencoded'
+
+
+def answer(body=b'hello', **more):
+    """A daemon that answers each FETCH so, and notes what was asked."""
+    def serve(peer):
+        peer.welcome()
+        while True:
+            frame = peer.receive()
+            if frame.type == 'PING':
+                peer.send('PONG', 0, frame.body)
+            if frame.type != 'FETCH':
+                continue
+            serve.asked.append(frame.body)
+            if frame.body.get('body_streamed'):
+                serve.bodies.append(peer.body(frame.id))
+            peer.respond(frame.id, body(frame.body) if callable(body) else body, **more)
+    serve.asked, serve.bodies = [], []
+    return serve
+
+
+def failing(name, times=10 ** 6, **more):
+    def serve(peer):
+        peer.welcome()
+        while True:
+            frame = peer.receive()
+            if frame.type == 'FETCH':
+                serve.count += 1
+                if serve.count <= times:
+                    peer.fail(frame.id, name, **more)
+                else:
+                    peer.respond(frame.id, b'at last')
+    serve.count = 0
+    return serve
+
+
+class TestCase(unittest.TestCase):
+    def setUp(self):
+        self.folder = paths.folder('x')
+
+    def run_with(self, serve, *arguments, input=b'', code=0, env=None, **more):
+        with FakeDaemon(serve) as daemon:
+            run = subprocess.run([str(paths.FETCHCTL), *map(str, arguments)], input=input, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, timeout=60, cwd=self.folder,
+                                 env=dict(os.environ, FETCHD_ADDRESS=daemon.address, **(env or {})), **more)
+        self.assertEqual(run.returncode, code, run.stderr)
+        return run
+
+    def ask(self, *arguments, serve=None, **more):
+        """What one FETCH was."""
+        serve = serve or answer()
+        self.run_with(serve, *arguments, **more)
+        return serve.asked[0]
+
+    def headers(self, *arguments, **more):
+        return {bytes(n).decode(): bytes(v).decode() for n, v in self.ask(*arguments, **more)['headers']}
+
+
+class Options(TestCase):
+    """Each option of curl's becomes what the protocol has for it."""
+
+    def test_commands_choose_the_method(self):
+        for words, method in ((['get'], 'GET'), (['head'], 'HEAD'), (['post'], 'POST'), (['put'], 'PUT'),
+                              (['delete'], 'DELETE'), (['request'], 'GET'), (['request', '-X', 'PURGE'], 'PURGE'),
+                              (['request', '-d', 'x'], 'POST'), (['get', '-I'], 'HEAD'), (['get', '-X', 'TRACE'], 'TRACE')):
+            with self.subTest(words=words):
+                self.assertEqual(self.ask(*words, URL)['method'], method)
+
+    def test_plain_ones(self):
+        for words, expected in (
+                (['-L'], dict(follow=True)), (['-L', '--max-redirs', '3'], dict(follow=True, max_redirects=3)),
+                (['--max-redirs', '0'], dict(max_redirects=0)), (['--max-redirs', '-1'], dict(max_redirects=1000)),
+                (['-k'], dict(insecure=True)), (['-x', 'http://u:p@proxy:3128'], dict(proxy='http://u:p@proxy:3128')),
+                (['-u', 'user:pass'], dict(credentials=b'user:pass')), (['-m', '1.5'], dict(total_timeout_ms=1500)),
+                (['--connect-timeout', '2'], dict(connect_timeout_ms=2000)),
+                (['--limit-rate', '10k'], dict(rate_bytes=10240)), (['--limit-rate', '1M'], dict(rate_bytes=1 << 20)),
+                (['--compressed'], dict(compressed=True)), (['--fresh'], dict(fresh=True)),
+                (['--http1.0'], dict(http_version='1.0')), (['-0'], dict(http_version='1.0')),
+                (['--http1.1'], dict(http_version='1.1')), (['--http2'], dict(http_version='2')),
+                (['--resolve', 'a:443:127.0.0.1', '--resolve=b:80:::1'], dict(resolve=['a:443:127.0.0.1', 'b:80:::1'])),
+                (['-kL', '--retry', '3'], dict(insecure=True, follow=True, attempts=4, retry_5xx=True))):
+            with self.subTest(words=words):
+                self.assertEqual(self.ask('get', *words, URL), dict(url=URL, method='GET', **expected))
+
+    def test_headers(self):
+        (self.folder / 'h').write_text('X-A: 1\r\n\nX-B:2\n')
+        for words, expected in ((['-H', 'A: b', '-HC:d', '-H', 'Empty;'], {'A': 'b', 'C': 'd', 'Empty': ''}),
+                                (['-H', '@h'], {'X-A': '1', 'X-B': '2'}), (['-A', 'me/1'], {'User-Agent': 'me/1'}),
+                                (['-e', 'https://from/'], {'Referer': 'https://from/'}),
+                                (['-b', 'a=1; b=2'], {'Cookie': 'a=1; b=2'}), (['-r', '0-9'], {'Range': 'bytes=0-9'}),
+                                (['-A', 'x', '-H', 'user-agent: mine'], {'user-agent': 'mine'})):
+            with self.subTest(words=words):
+                self.assertEqual(self.headers('get', *words, URL), expected)
+
+    def test_bodies(self):
+        (self.folder / 'f').write_bytes(b'one\r\ntwo\n')
+        for words, body, kind in ((['-d', 'a=1', '-d', 'b=2'], b'a=1&b=2', FORM), (['-d', '@f'], b'onetwo', FORM),
+                                  (['--data-binary', '@f'], b'one\r\ntwo\n', FORM), (['--data-raw', '@f'], b'@f', FORM),
+                                  (['--json', '{"a":', '--json', '1}'], b'{"a":1}', 'application/json'),
+                                  (['-d', '@-'], b'stdin', FORM), (['-T', 'f'], b'one\r\ntwo\n', None),
+                                  (['-d', 'x', '-H', 'content-type: text/x'], b'x', 'text/x')):
+            with self.subTest(words=words):
+                asked = self.ask('post', *words, URL, input=b'stdin')
+                headers = {bytes(n).decode().lower(): bytes(v).decode() for n, v in asked.get('headers', [])}
+                self.assertEqual((asked['body'], headers.get('content-type')), (body, kind))
+                self.assertEqual(headers.get('accept'), 'application/json' if '--json' in words else None)
+
+    def test_a_large_body_is_streamed_and_a_pipe_without_its_length(self):
+        data = os.urandom(3 << 20)
+        (self.folder / 'f').write_bytes(data)
+        for words, length in ((['put', '-T', 'f'], len(data)), (['put', '-T', '-'], None),
+                              (['post', '--data-binary', '@f'], len(data))):
+            with self.subTest(words=words):
+                serve = answer()
+                self.run_with(serve, *words, URL, input=data)
+                asked = serve.asked[0]
+                self.assertEqual((asked['body_streamed'], asked.get('body_length')), (True, length))
+                self.assertEqual(asked.get('rewindable', False), length is not None)
+                self.assertTrue(serve.bodies[0] == data)
+
+    def test_upload_to_a_folder_appends_the_name(self):
+        (self.folder / 'f').write_text('x')
+        self.assertEqual(self.ask('put', '-T', self.folder / 'f', 'https://o.test/d/')['url'], 'https://o.test/d/f')
+
+    def test_a_form(self):
+        (self.folder / 'pic.png').write_bytes(b'\x89PNG\r\n')
+        (self.folder / 'text').write_text('from a file')
+        asked = self.ask('post', '-F', 'name=a value', '-F', 'pic=@pic.png', '-F', 'note=<text',
+                         '-F', 'other=@pic.png;type=x/y;filename="q\\"uo;te"', URL)
+        kind = dict((bytes(n), bytes(v)) for n, v in asked['headers'])[b'Content-Type'].decode()
+        boundary = re.fullmatch(r'multipart/form-data; boundary=(-{24}\w{22})', kind).group(1)
+        parts = bytes(asked['body']).split(b'--' + boundary.encode())
+        self.assertEqual([parts[0], parts[-1]], [b'', b'--\r\n'])
+        self.assertEqual(parts[1:-1], [
+            b'\r\nContent-Disposition: form-data; name="name"\r\n\r\na value\r\n',
+            b'\r\nContent-Disposition: form-data; name="pic"; filename="pic.png"\r\nContent-Type: image/png\r\n\r\n'
+            b'\x89PNG\r\n\r\n',
+            b'\r\nContent-Disposition: form-data; name="note"\r\n\r\nfrom a file\r\n',
+            b'\r\nContent-Disposition: form-data; name="other"; filename="q%22uo;te"\r\nContent-Type: x/y\r\n\r\n'
+            b'\x89PNG\r\n\r\n'])
+
+    def test_a_form_with_a_large_file_is_streamed_with_its_length(self):
+        (self.folder / 'big').write_bytes(b'b' * 2000000)
+        serve = answer()
+        self.run_with(serve, 'post', '-F', 'f=@big', URL)
+        self.assertEqual(serve.asked[0]['body_length'], len(serve.bodies[0]))
+        self.assertEqual(serve.bodies[0].count(b'b' * 2000000), 1)
+
+    def test_certificates_are_read(self):
+        for name in ('ca', 'cert', 'key'):
+            (self.folder / name).write_text('PEM ' + name)
+        asked = self.ask('get', '--cacert', 'ca', '-E', 'cert', '--key', 'key', URL)
+        self.assertEqual([bytes(asked[n]) for n in ('ca_pem', 'cert_pem', 'key_pem')], [b'PEM ca', b'PEM cert', b'PEM key'])
+        self.assertEqual(bytes(self.ask('get', '--cert', 'cert', URL)['key_pem']), b'PEM cert')
+
+    def test_what_is_wrong_is_said_and_nothing_is_asked(self):
+        for words, code, sentence in (
+                (['get', '--frob', URL], 2, 'option --frob is unknown'), (['get', '-Z', URL], 2, 'option -Z is unknown'),
+                (['get', '-sZ', URL], 2, 'option -Z is unknown'), (['get', '-o'], 2, 'option -o needs FILE'),
+                (['get', '--insecure=yes', URL], 2, 'option --insecure takes no value'),
+                (['status', '-k'], 2, 'option -k is not one of this command'),
+                (['get', '--hash', URL], 2, 'option --hash is not one of this command'),
+                (['get', '-c', 'jar', URL], 4, '-c is not supported yet'), (['get', '--http3', URL], 4, '--http3 is not supported yet'),
+                (['get', '-b', 'jar.txt', URL], 4, 'reading cookies from a file is not supported'),
+                (['get', '-H', 'Accept:', URL], 4, 'leaving out a header is not supported'),
+                (['get', '-H', 'nonsense', URL], 2, "a header is written 'Name: value'"), (['get'], 2, 'no URL'),
+                (['get', '-d', 'x', URL], 2, 'get sends no body'), (['post', '-d', 'x', '-F', 'a=b', URL], 2, 'exclude each other'),
+                (['get', '-m', 'soon', URL], 2, "-m: 'soon' is not a number of seconds"),
+                (['get', '--limit-rate', '5x', URL], 2, 'is not a number of bytes'), (['get', '-u', 'me', URL], 2, 'user:password'),
+                (['get', '-w', '%{moon}', URL], 2, 'the variable %{moon} is unknown'),
+                (['get', '-o', 'a', '-o', 'b', URL], 2, 'more -o and -O than URLs'),
+                (['post', '-d', '@none', URL], 26, "can't read none"), (['put', '-T', 'none', URL], 26, "can't read none"),
+                (['get', '--cacert', 'none', URL], 77, "can't read none"), (['get', '--cert', 'none', URL], 58, "can't read none"),
+                (['frob'], 2, "'frob' is not a command"), (['batch', 'none'], 26, "can't read none"),
+                (['batch', '--retry', '3', '-'], 2, '--retry is not one of this command'),
+                (['post', '-F', 'nothing', URL], 2, 'a part is written'), (['post', '-F', 'a=@b,c', URL], 2, 'several files')):
+            with self.subTest(words=words):
+                serve = answer()
+                run = self.run_with(serve, *words, code=code)
+                self.assertIn(sentence, run.stderr.decode())
+                self.assertEqual(serve.asked, [])
+
+    def test_secrets_are_not_left_in_the_command_line(self):
+        seen = []
+        def look(peer):
+            peer.welcome()
+            id = peer.expect('FETCH').id
+            pid = struct.unpack('3i', peer.socket.getsockopt(1, 17, 12))[0]
+            seen.append(Path('/proc/%d/cmdline' % pid).read_bytes())
+            peer.respond(id)
+            peer.until_gone()
+        self.run_with(look, 'get', '-u', 'user:geheim', '-xhttp://u:versteckt@p', URL)
+        self.assertNotIn(b'geheim', seen[0])
+        self.assertNotIn(b'versteckt', seen[0])
+        self.assertIn(b'origin.test', seen[0])
+
+
+class Output(TestCase):
+    def test_the_body_goes_to_stdout_and_nothing_else(self):
+        run = self.run_with(answer(b'body\n'), 'get', URL)
+        self.assertEqual((run.stdout, run.stderr), (b'body\n', b''))
+
+    def test_files_in_the_order_of_the_urls_and_the_rest_to_stdout(self):
+        serve = answer(lambda fetch: fetch['url'][-1].encode())
+        run = self.run_with(serve, 'get', '-o', 'one', '-O', 'https://o.test/1', 'https://o.test/x/2?q=/3', 'https://o.test/4')
+        self.assertEqual((self.folder / 'one').read_bytes(), b'1')
+        self.assertEqual((self.folder / '2').read_bytes(), b'3')
+        self.assertEqual(run.stdout, b'4')
+
+    def test_an_empty_body_makes_an_empty_file(self):
+        self.run_with(answer(b''), 'get', '-o', 'f', URL)
+        self.assertEqual((self.folder / 'f').read_bytes(), b'')
+
+    def test_a_url_without_a_name_has_no_file_name(self):
+        run = self.run_with(answer(), 'get', '-O', 'https://origin.test/', code=23)
+        self.assertIn(b'no file name', run.stderr)
+
+    def test_folders_are_made_when_asked(self):
+        run = self.run_with(answer(), 'get', '-o', 'a/b/c', URL, code=23)
+        self.assertIn(b"can't write a/b/c", run.stderr)
+        self.run_with(answer(), 'get', '--create-dirs', '-o', 'a/b/c', URL)
+        self.assertEqual((self.folder / 'a/b/c').read_bytes(), b'hello')
+
+    def test_a_full_disk_is_an_error(self):
+        self.run_with(answer(b'x' * 100000), 'get', '-o', '/dev/full', URL, code=23)
+        with open('/dev/full', 'wb') as full:
+            with FakeDaemon(answer(b'x')) as daemon:
+                run = subprocess.run([str(paths.FETCHCTL), 'get', URL], stdout=full,
+                                     env=dict(os.environ, FETCHD_ADDRESS=daemon.address), stderr=subprocess.PIPE)
+        self.assertEqual(run.returncode, 23)
+
+    def test_headers_with_i_and_of_every_hop(self):
+        def serve(peer):
+            peer.welcome()
+            id = peer.expect('FETCH').id
+            peer.send('HOP', id, dict(status=301, http_version='1.1', url='https://b/', headers=[['Location', 'https://b/']]))
+            peer.respond(id, b'body', http_version='2', headers=[['A', '1'], ['a', '2']])
+            peer.until_gone()
+        run = self.run_with(serve, 'get', '-iL', URL)
+        self.assertEqual(run.stdout, b'HTTP/1.1 301\r\nLocation: https://b/\r\n\r\nHTTP/2 200\r\nA: 1\r\na: 2\r\n\r\nbody')
+
+    def test_head_prints_headers(self):
+        run = self.run_with(answer(b'', headers=[['A', '1']]), 'head', URL)
+        self.assertEqual(run.stdout, b'HTTP/1.1 200\r\nA: 1\r\n\r\n')
+
+    def test_fail_writes_no_body(self):
+        run = self.run_with(answer(b'not here', status=404), 'get', '-f', '-o', 'f', URL, code=22)
+        self.assertIn(b'(22) the URL answered 404', run.stderr)
+        self.assertFalse((self.folder / 'f').exists())
+        self.assertEqual(self.run_with(answer(b'not here', status=404), 'get', URL).stdout, b'not here')
+
+    def test_a_partial_body_stays_and_the_exit_code_tells(self):
+        def serve(peer):
+            peer.welcome()
+            id = peer.expect('FETCH').id
+            peer.send('RESPONSE', id, dict(status=200))
+            peer.data(id, b'half')
+            peer.fail(id, 'body.truncated')
+            peer.until_gone()
+        run = self.run_with(serve, 'get', '-o', 'f', URL, code=18)
+        self.assertIn(b'(18) body.truncated: it was body.truncated', run.stderr)
+        self.assertEqual((self.folder / 'f').read_bytes(), b'half')
+
+    def test_silence(self):
+        serve = failing('dns.failed')
+        self.assertEqual(self.run_with(serve, 'get', '-s', URL, code=6).stderr, b'')
+        self.assertIn(b'dns.failed', self.run_with(serve, 'get', '-sS', URL, code=6).stderr)
+
+    def test_the_last_failure_of_several_is_the_exit_code(self):
+        def serve(peer):
+            peer.welcome()
+            for name in ('dns.failed', None, 'connect.refused', None):
+                id = peer.expect('FETCH').id
+                peer.fail(id, name) if name else peer.respond(id, b'ok')
+            peer.until_gone()
+        self.assertEqual(self.run_with(serve, 'get', URL, URL, URL, URL, code=7).stdout, b'okok')
+
+    def test_write_out(self):
+        def serve(peer):
+            peer.welcome()
+            id = peer.expect('FETCH').id
+            peer.send('HOP', id, dict(status=302, url='https://b/'))
+            peer.respond(id, b'12345', headers=[['Content-Type', 'text/x']], url='https://b/z', http_version='2',
+                         done=dict(total_us=1500000, dns_us=250, remote='[::1]:8443', redirects=1))
+            peer.until_gone()
+        run = self.run_with(serve, 'get', '-o', 'f', '-w',
+                            r'%{http_code} %{size_download} %{time_total} %{time_namelookup} %{content_type} %{url_effective} '
+                            r'%{num_redirects} %{remote_ip} %{remote_port} %{http_version} %{filename_effective} %{exitcode} '
+                            r'%{method} %{scheme} %{speed_download} %{fetchd_worker} 100%%\t%{stderr}E\n%{stdout}\n', URL)
+        self.assertEqual(run.stdout, b'200 5 1.500000 0.000250 text/x https://b/z 1 ::1 8443 2 f 0 GET https 3 3 100%\t\n')
+        self.assertEqual(run.stderr, b'E\n')
+
+    def test_write_out_after_a_failure(self):
+        run = self.run_with(failing('dns.failed'), 'get', '-s', '-w', '%{http_code} %{exitcode} %{errormsg}', URL, code=6)
+        self.assertEqual(run.stdout, b'000 6 dns.failed: it was dns.failed')
+
+    def test_verbose_shows_the_stages_and_no_credentials(self):
+        def serve(peer):
+            peer.welcome()
+            id = peer.expect('FETCH').id
+            peer.send('HOP', id, dict(status=302, url='https://u:verborgen@b/', http_version='1.1'))
+            peer.respond(id, b'x', headers=[['Set-Cookie', 'sid=verborgen'], ['Plain', 'seen\x1b[31m']], http_version='2')
+            peer.until_gone()
+        run = self.run_with(serve, 'get', '-vL', '-u', 'me:verborgen', '-H', 'Authorization: Bearer verborgen', '-b', 'c=verborgen',
+                            '-x', 'http://p:verborgen@proxy', '-H', 'X-Plain: here', 'https://me:verborgen@origin.test/a')
+        text = run.stderr.decode()
+        self.assertNotIn('verborgen', text)
+        for line in ('> GET https://origin.test/a', '> X-Plain: here', '> Cookie: [not shown]', '< HTTP/1.1 302',
+                     '* redirected to https://b/', '< HTTP/2 200', '< Set-Cookie: [not shown]', '< Plain: seen?[31m'):
+            self.assertIn(line + '\n', text)
+        self.assertRegex(text, r'\* fake/1 at unix:.*, protocol 1\n')
+        self.assertRegex(text, r'\* done: 1 bytes.*, worker 3, attempt 1\n')
+
+    def test_every_error_name_has_its_exit_code(self):
+        for name, code in (('dns.failed', 6), ('connect.refused', 7), ('tls.certificate', 60), ('timeout.total', 28),
+                           ('overloaded', 111), ('quota.exceeded', 111), ('policy.denied', 112), ('worker.lost', 113),
+                           ('request.invalid', 3), ('body.too_large', 63)):
+            with self.subTest(name=name):
+                run = self.run_with(failing(name), 'get', URL, code=code)
+                self.assertIn('(%d) %s: ' % (code, name), run.stderr.decode())
+
+    def test_no_daemon_is_said_with_how_to_start_one(self):
+        run = subprocess.run([str(paths.FETCHCTL), 'get', URL], stderr=subprocess.PIPE,
+                             env=dict(os.environ, FETCHD_ADDRESS='unix:%s/none' % self.folder))
+        self.assertEqual(run.returncode, 110)
+        self.assertIn(b'systemctl start fetchd', run.stderr)
+
+
+class Resume(TestCase):
+    def resume(self, there, status, headers=(), body=b'', code=0, at='-'):
+        if there is not None:
+            (self.folder / 'f').write_bytes(there)
+        serve = answer(body, status=status, headers=headers)
+        self.run_with(serve, 'get', '-C', at, '-o', 'f', URL, code=code)
+        asked = {bytes(n): bytes(v) for n, v in serve.asked[0].get('headers', [])}
+        return asked.get(b'Range'), (self.folder / 'f').read_bytes()
+
+    def test_goes_on_behind_what_is_there(self):
+        self.assertEqual(self.resume(b'abc', 206, [['Content-Range', 'bytes 3-5/6']], b'def'), (b'bytes=3-', b'abcdef'))
+
+    def test_nothing_there_is_a_plain_download(self):
+        self.assertEqual(self.resume(None, 200, [], b'abc'), (None, b'abc'))
+
+    def test_a_complete_file_stays_as_it_is(self):
+        self.assertEqual(self.resume(b'abc', 416, [], b'sorry'), (b'bytes=3-', b'abc'))
+
+    def test_a_server_that_begins_again_spoils_nothing(self):
+        self.assertEqual(self.resume(b'abc', 200, [], b'abcdef', code=33), (b'bytes=3-', b'abc'))
+
+    def test_a_server_with_another_range_spoils_nothing(self):
+        self.assertEqual(self.resume(b'abc', 206, [['Content-Range', 'bytes 0-5/6']], b'abcdef', code=33),
+                         (b'bytes=3-', b'abc'))
+
+    def test_an_offset_of_one_s_own(self):
+        self.assertEqual(self.resume(b'abc', 206, [['Content-Range', 'bytes 2-5/6']], b'X', at='2'), (b'bytes=2-', b'abcX'))
+
+
+class Retry(TestCase):
+    def test_what_never_reached_a_worker_is_asked_again(self):
+        serve = failing('overloaded', 1, retryable=True)
+        run = self.run_with(serve, 'get', '--retry', '2', URL)
+        self.assertEqual((run.stdout, serve.count), (b'at last', 2))
+        self.assertIn(b'asking again in 1 s', run.stderr)
+
+    def test_nothing_else_is(self):
+        for more in (dict(), dict(retryable=True, attempts=3)):
+            with self.subTest(error=more):
+                serve = failing('connect.refused', **more)
+                self.run_with(serve, 'get', '--retry', '2', URL, code=7)
+                self.assertEqual(serve.count, 1)
+
+    def test_not_after_bytes_were_delivered(self):
+        def serve(peer):
+            peer.welcome()
+            id = peer.expect('FETCH').id
+            peer.send('RESPONSE', id, dict(status=200))
+            peer.data(id, b'half')
+            peer.fail(id, 'worker.lost', retryable=True)
+            assert peer.until_gone() == [] or True
+        run = self.run_with(serve, 'get', '--retry', '5', URL, code=113)
+        self.assertEqual(run.stdout, b'half')
+
+
+class Terminal(TestCase):
+    def on_terminal(self, serve, *arguments):
+        """Runs with stdout and stderr on a terminal of 80 columns. (code, what it showed)"""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 24, 80, 0, 0))
+        with FakeDaemon(serve) as daemon:
+            process = subprocess.Popen([str(paths.FETCHCTL), *arguments], stdin=slave, stdout=slave, stderr=slave,
+                                       cwd=self.folder, env=dict(os.environ, FETCHD_ADDRESS=daemon.address))
+            os.close(slave)
+            shown = b''
+            try:
+                while True:
+                    piece = os.read(master, 65536)
+                    if not piece:
+                        break
+                    shown += piece
+            except OSError:
+                pass
+            os.close(master)
+            return process.wait(20), shown.decode(errors='replace')
+
+    def test_a_bar_for_a_body_that_goes_to_a_file(self):
+        body = b'x' * 3000000
+        code, shown = self.on_terminal(answer(body, headers=[['Content-Length', str(len(body))]]), 'get', '-o', 'f', URL)
+        self.assertEqual(code, 0)
+        self.assertIn('100% [', shown)
+        self.assertIn('2.9 MiB', shown)
+        self.assertLessEqual(max(len(line) for line in re.split(r'[\r\n]', shown.replace('\x1b[K', ''))), 80)
+
+    def test_no_bar_when_silent_or_for_the_terminal_itself(self):
+        for words in (['-s', '-o', 'f'], []):
+            with self.subTest(words=words):
+                code, shown = self.on_terminal(answer(b'text'), 'get', *words, URL)
+                self.assertEqual((code, shown), (0, '' if words else 'text'))
+
+    def test_binary_does_not_reach_a_terminal_unasked(self):
+        code, shown = self.on_terminal(answer(b'a\0b'), 'get', URL)
+        self.assertEqual(code, 23)
+        self.assertIn('use -o FILE', shown)
+        self.assertEqual(self.on_terminal(answer(b'a\0b'), 'get', '-o', '-', URL), (0, 'a\0b'))
+
+
+class Batch(TestCase):
+    def lines(self, run):
+        return [json.loads(line) for line in run.stdout.splitlines()]
+
+    def test_one_line_of_json_for_each_url(self):
+        serve = answer(lambda fetch: fetch['url'].encode(), http_version='2')
+        urls = ['https://o.test/%d' % n for n in range(300)]
+        text = '# a list\n\n' + '\r\n'.join('  %s ' % u for u in urls)
+        run = self.run_with(serve, 'batch', '-', '--concurrency', '7', '--hash', input=text.encode())
+        lines = self.lines(run)
+        self.assertEqual(sorted(line['url'] for line in lines), sorted(urls))
+        for line in lines:
+            self.assertEqual((line['status'], line['bytes'], line['http_version'], line['worker'], line['attempts']),
+                             (200, len(line['url']), '2', 3, 1))
+            self.assertEqual(line['sha256'], hashlib.sha256(line['url'].encode()).hexdigest())
+            self.assertGreaterEqual(line['time_ms'], 0)
+            self.assertNotIn('error', line)
+
+    def test_no_more_at_once_than_asked_for_or_allowed(self):
+        most = []
+        def serve(peer, allowed):
+            peer.welcome(streams=allowed)
+            open_ids, left = [], 50
+            while left:
+                frame = peer.receive()
+                if frame.type == 'PING':
+                    peer.send('PONG', 0, frame.body)
+                elif frame.type == 'FETCH':
+                    open_ids.append(frame.id)
+                    most.append(len(open_ids))
+                    if len(open_ids) == min(5, allowed or 5) or left == len(open_ids):
+                        for id in open_ids:
+                            peer.respond(id, b'')
+                        left -= len(open_ids)
+                        open_ids.clear()
+            peer.until_gone()
+        for allowed, limit in ((0, 5), (3, 3)):
+            with self.subTest(allowed=allowed):
+                most.clear()
+                run = self.run_with(lambda peer: serve(peer, allowed), 'batch', '-', '--concurrency', '5',
+                                    input=b'https://o.test/\n' * 50)
+                self.assertEqual((len(self.lines(run)), max(most)), (50, limit))
+
+    def test_errors_stand_in_their_lines_and_the_exit_code(self):
+        def serve(peer):
+            peer.welcome()
+            while True:
+                frame = peer.receive()
+                if frame.type == 'PING':
+                    peer.send('PONG', 0, frame.body)
+                elif frame.type == 'FETCH' and 'bad' in frame.body['url']:
+                    peer.fail(frame.id, 'dns.failed', phase='dns', retryable=True)
+                elif frame.type == 'FETCH':
+                    peer.respond(frame.id, b'', status=404)
+        run = self.run_with(serve, 'batch', '-', input=b'https://bad.test/\nhttps://o.test/\nhttps://o.test/' + b'a' * 40000,
+                            code=3)
+        lines = {line['url'][:17]: line for line in self.lines(run)}
+        self.assertEqual(lines['https://bad.test/']['error'],
+                         dict(name='dns.failed', message='it was dns.failed', phase='dns', retryable=True))
+        self.assertEqual(lines['https://o.test/']['status'], 404)
+        self.assertEqual(lines['https://o.test/aa']['error']['name'], 'request.invalid')
+        self.run_with(serve, 'batch', '-', input=b'https://o.test/\n')
+        self.run_with(serve, 'batch', '-', '--fail', input=b'https://o.test/\n', code=22)
+
+    def test_each_url_has_its_line_even_when_the_daemon_dies(self):
+        def serve(peer):
+            if peer.number > 1:
+                raise_gone(peer)
+            peer.welcome()
+            seen = 0
+            while seen < 10:
+                frame = peer.receive()
+                if frame.type == 'PING':
+                    peer.send('PONG', 0, frame.body)
+                seen += frame.type == 'FETCH'
+        def raise_gone(peer):
+            peer.until_gone() if False else peer.socket.close()
+        run = self.run_with(serve, 'batch', '-', '--concurrency', '10', input=b'https://o.test/\n' * 30, code=110)
+        lines = self.lines(run)
+        self.assertEqual([line['error']['name'] for line in lines], ['daemon.lost'] * 30)
+
+    def test_lines_that_come_slowly_are_asked_as_they_come(self):
+        """An answer is printed while the list is still open."""
+        with FakeDaemon(answer(b'x')) as daemon:
+            process = subprocess.Popen([str(paths.FETCHCTL), 'batch', '-'], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       env=dict(os.environ, FETCHD_ADDRESS=daemon.address))
+            for number in range(3):
+                process.stdin.write(b'https://o.test/%d\n' % number)
+                process.stdin.flush()
+                self.assertEqual(json.loads(process.stdout.readline())['url'], 'https://o.test/%d' % number)
+            process.stdin.close()
+            self.assertEqual(process.wait(20), 0)
+            process.stdout.close()
+
+    def test_a_draining_daemon_is_left_for_the_next(self):
+        def serve(peer):
+            peer.welcome()
+            ids = []
+            while True:
+                frame = peer.receive()
+                if frame.type == 'PING':
+                    peer.send('PONG', 0, frame.body)
+                elif frame.type == 'FETCH' and peer.number == 1:
+                    ids.append(frame.id)
+                    if len(ids) == 4:
+                        peer.send('GOAWAY', 0, dict(last_id=ids[-1]))
+                        for id in ids:
+                            peer.respond(id, b'old')
+                elif frame.type == 'FETCH':
+                    peer.respond(frame.id, b'fresh')
+        run = self.run_with(serve, 'batch', '-', '--concurrency', '4', input=b'https://o.test/\n' * 20)
+        self.assertEqual(sorted(line['bytes'] for line in self.lines(run)), [3] * 4 + [5] * 16)
+
+    def test_foreign_text_is_valid_json(self):
+        serve = failing('dns.failed', message='a "quote", a \x01 control, \u20ac')
+        run = self.run_with(serve_pings(serve), 'batch', '-', input=b'https://o.test/"\\\n', code=6)
+        line = self.lines(run)[0]
+        self.assertEqual((line['url'], line['error']['message']), ('https://o.test/"\\', 'a "quote", a \x01 control, \u20ac'))
+
+
+def serve_pings(serve):
+    """The same script, with PINGs answered before it."""
+    def with_pings(peer):
+        receive = peer.receive
+        def answering():
+            while True:
+                frame = receive()
+                if frame.type != 'PING':
+                    return frame
+                peer.send('PONG', 0, frame.body)
+        peer.receive = answering
+        serve(peer)
+    return with_pings
+
+
+class Bench(TestCase):
+    KEYS = ['ok', 'errors', 'error_kinds', 'wall_s', 'req_per_s', 'p50_ms', 'p99_ms', 'bytes']
+
+    def bench(self, serve, *arguments, code=0):
+        run = self.run_with(serve_pings(serve), 'bench', URL, '--json', *arguments, code=code)
+        self.assertEqual(run.stdout.count(b'\n'), 1)
+        result = json.loads(run.stdout)
+        self.assertEqual(list(result), self.KEYS)
+        return result
+
+    def test_counts_and_percentiles(self):
+        serve = answer(b'x' * 1000)
+        result = self.bench(serve, '--requests', '500', '--concurrency', '16', '--expect-bytes', '1000', '--http2', '--fresh')
+        self.assertEqual((result['ok'], result['errors'], result['error_kinds'], result['bytes']), (500, 0, {}, 500000))
+        self.assertEqual(len(serve.asked), 500)
+        self.assertEqual(serve.asked[0], dict(url=URL, method='GET', http_version='2', fresh=True))
+        self.assertGreater(result['req_per_s'], 0)
+        self.assertLessEqual(result['p50_ms'], result['p99_ms'])
+
+    def test_several_connections(self):
+        connections = set()
+        def serve(peer):
+            connections.add(peer.number)
+            answer(b'x')(peer)
+        result = self.bench(serve, '--requests', '100', '--concurrency', '10', '--connections', '4')
+        self.assertEqual((result['ok'], connections), (100, {1, 2, 3, 4}))
+
+    def test_errors_by_kind(self):
+        def serve(peer):
+            peer.welcome()
+            count = 0
+            while True:
+                frame = peer.receive()
+                if frame.type != 'FETCH':
+                    continue
+                count += 1
+                if count % 4 == 0:
+                    peer.fail(frame.id, 'dns.failed')
+                elif count % 4 == 1:
+                    peer.respond(frame.id, b'123')
+                elif count % 4 == 2:
+                    peer.respond(frame.id, b'12', status=503)
+                else:
+                    peer.respond(frame.id, b'12')
+        result = self.bench(serve, '--requests', '40', '--concurrency', '1', '--expect-bytes', '2', code=6)
+        self.assertEqual((result['ok'], result['errors']), (10, 30))
+        self.assertEqual(result['error_kinds'], {'bytes.unexpected': 10, 'status.503': 10, 'dns.failed': 10})
+
+    def test_a_daemon_that_dies_ends_it(self):
+        def serve(peer):
+            if peer.number > 1:
+                return
+            peer.welcome()
+            for _ in range(20):
+                peer.respond(peer.expect('FETCH').id, b'')
+        result = self.bench(serve, '--requests', '100', '--concurrency', '10', code=110)
+        self.assertEqual((result['ok'], result['errors'], list(result['error_kinds'])), (20, 80, ['daemon.lost']))
+
+    def test_limits(self):
+        for words, sentence in ((['--requests', '0'], '--requests must be'), (['--concurrency', '0'], '--concurrency must be'),
+                                (['--connections', '9', '--concurrency', '8'], '--connections must be')):
+            with self.subTest(words=words):
+                run = self.run_with(answer(), 'bench', URL, *words, code=2)
+                self.assertIn(sentence, run.stderr.decode())
+
+
+class Status(TestCase):
+    def serve(self, peer):
+        peer.welcome()
+        id = peer.expect('STATUS').id
+        peer.send('STATUS_REPLY', id, dict(server='fetchd/1', pid=7, uptime_ms=90000, rss_bytes=5 << 20, workers=[
+            dict(worker=1, state='ready', pid=8, served=12), dict(worker=2, state='spawning')]))
+        peer.until_gone()
+
+    def test_for_people(self):
+        text = self.run_with(self.serve, 'status').stdout.decode()
+        for pattern in (r'^server +fetchd/1$', r'^uptime +1\.5 min$', r'^rss +5\.0 MiB$', r'^ *worker +state +pid',
+                        r'^ *1 +ready +8 ', r'^ *2 +spawning +0 '):
+            self.assertRegex(text, re.compile(pattern, re.M))
+
+    def test_for_programs(self):
+        status = json.loads(self.run_with(self.serve, 'status', '--json').stdout)
+        self.assertEqual((status['pid'], [w['state'] for w in status['workers']]), (7, ['ready', 'spawning']))
+
+    def test_metrics_reload_and_drain(self):
+        def serve(peer):
+            peer.welcome()
+            frame = peer.receive()
+            if frame.type == 34:
+                peer.send_raw(encode(35, frame.id, dict(text=b'fetchd_up 1\n')))
+            else:
+                peer.send_raw(encode(38, frame.id, {} if frame.type == 36 else dict(error=dict(name='access.denied'))))
+            peer.until_gone()
+        self.assertEqual(self.run_with(serve, 'metrics').stdout, b'fetchd_up 1\n')
+        self.run_with(serve, 'reload')
+        self.run_with(serve, 'drain', code=112)
+
+
+class Help(TestCase):
+    def test_each_command_lists_its_options(self):
+        run = subprocess.run([str(paths.FETCHCTL), 'help', 'batch'], stdout=subprocess.PIPE)
+        self.assertEqual(run.returncode, 0)
+        self.assertIn(b'--concurrency N', run.stdout)
+        self.assertNotIn(b'--output', run.stdout)
+
+    def test_version(self):
+        run = subprocess.run([str(paths.FETCHCTL), 'version'], stdout=subprocess.PIPE)
+        self.assertRegex(run.stdout.decode(), r'^fetchctl [\d.]+, libfetchd [\d.]+\n$')
+
+
+if __name__ == '__main__':
+    tap.main()
