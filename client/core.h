@@ -90,7 +90,7 @@ struct fetchd_client {
     struct ipc_decoder decoder;
     bool has_decoder;
     bool welcomed, draining;
-    uint32_t drain_last_id;
+    bool may_read;             /* fetchd_process() was called, its read is still to come */
     unsigned connection;       /* how many there were */
     uint32_t last_id;
     uint64_t last_token;
