@@ -283,7 +283,7 @@ static void queue_again(struct request *request)
 /* The body must come again from its start; nothing of what is on the way counts. */
 static void ask_rewind(struct request *request)
 {
-    request->rewinding = true;
+    request->rewinds_due++;
     request->body_asked = request->body_ended = request->end_waits = false;
     session_send(request->session, IPC_REWIND, request->client_id, NULL);
 }
@@ -537,12 +537,25 @@ static void end_at_hop(struct request *request, enum ipc_error_code code, const 
     destroy(request);
 }
 
+/* The worker for where the request leads now; it does not weigh on the one it is about to leave. */
+static struct supervisor *choose_next(struct request *request)
+{
+    struct crew *crew = &request->daemon->crew;
+    uint32_t seat = request->supervisor->seat;
+    if (seat == CREW_NO_SEAT)
+        return crew_choose(crew, request);
+    pool_remove(&crew->pool, seat);
+    struct supervisor *wanted = crew_choose(crew, request);
+    pool_add(&crew->pool, seat);
+    return wanted;
+}
+
 /* To the new origin: here if this worker is the one for it and the origin takes one more at once,
  * else through the queue. It is no further attempt. */
 static void move_on(struct request *request)
 {
     struct daemon *daemon = request->daemon;
-    struct supervisor *wanted = crew_choose(&daemon->crew, request);
+    struct supervisor *wanted = choose_next(request);
     uint64_t until_ms;
     bool stays = !wanted || wanted == request->supervisor;
     if (stays && !request->origin->parked
@@ -756,12 +769,12 @@ static void pass_end(struct request *request)
 static void take_upload_credit(struct request *request, const struct request_detail *detail)
 {
     uint64_t bytes = detail->message->credit.bytes;
-    int64_t *credit = request->rewinding ? &request->upload_withheld : &request->upload_credit;
+    int64_t *credit = request->rewinds_due ? &request->upload_withheld : &request->upload_credit;
     if (!(request->streamed || request->websocket) || !ipc_credit_add(credit, bytes)) {
         supervisor_breach(request->supervisor, "upload credit unasked");
     } else if (request->end_waits) {
         pass_end(request);
-    } else if (!request->rewinding && !request->body_ended) {
+    } else if (!request->rewinds_due && !request->body_ended) {
         request->body_asked = true;
         session_send(request->session, IPC_CREDIT, request->client_id, &detail->message->credit);
     }
@@ -827,7 +840,7 @@ static void reopen(struct request *request)
 {
     struct ipc_reopen reopened = { .attempt = request->attempts };
     leave_worker(request);
-    request->rewinding = true;
+    request->rewinds_due++;
     request->upload_credit = request->upload_withheld = 0;
     session_send(request->session, IPC_REOPEN, request->client_id, &reopened);
     request->attempts = 1;
@@ -850,7 +863,7 @@ static void lose_answered(struct request *request, const struct request_detail *
 /* Sent before the client saw REWIND, or the redirect that left no body. */
 static bool is_void(const struct request *request)
 {
-    return request->rewinding || request->body_dropped;
+    return request->rewinds_due > 0 || request->body_dropped;
 }
 
 static void refuse_body(struct request *request)
@@ -880,7 +893,7 @@ static void forward_tell(struct request *request, const struct request_detail *d
 {
     size_t payload_bytes = detail->message->message.data.length;
     int64_t cost = ipc_credit_cost(payload_bytes);
-    if (request->rewinding)
+    if (request->rewinds_due)
         return;
     if (!request->websocket || cost > request->upload_credit) {
         session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION,
@@ -893,7 +906,7 @@ static void forward_tell(struct request *request, const struct request_detail *d
 
 static void forward_flush(struct request *request, const struct request_detail *detail)
 {
-    if (!request->rewinding)
+    if (!request->rewinds_due)
         supervisor_send(request->supervisor, IPC_FLUSH, request->worker_id, &detail->message->flush);
 }
 
@@ -919,12 +932,13 @@ static void take_credit(struct request *request, const struct request_detail *de
 static void rewound(struct request *request, const struct request_detail *detail)
 {
     (void)detail;
-    if (!request->rewinding) {
+    if (request->rewinds_due == 0) {
         session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION, "REWIND unasked");
         return;
     }
     struct ipc_credit credit = { .bytes = (uint64_t)request->upload_withheld };
-    request->rewinding = false;
+    if (--request->rewinds_due > 0)
+        return;   /* its socket was lost again meanwhile */
     request->upload_credit = request->upload_withheld;
     request->upload_withheld = 0;
     request->body_asked = credit.bytes > 0;

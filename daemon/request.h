@@ -90,7 +90,8 @@ struct request {
     int64_t client_credit;            /* response body the client takes */
     int64_t granted;                  /* of that, what the worker may send */
 
-    bool streamed, rewindable, rewinding;
+    bool streamed, rewindable;
+    unsigned rewinds_due;             /* REWINDs that the client owes: what it sent before them is void */
     bool body_asked;                  /* the client has credit since the body's start: bytes may be on their way */
     bool body_ended, end_waits;       /* the client said the end; the worker does not have it yet */
     bool body_dropped;                /* by a redirect: what still comes is ignored */
