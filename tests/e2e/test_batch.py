@@ -43,7 +43,7 @@ class Batch(World):
             out, err = process.communicate(timeout=240)
             self.assertEqual(process.returncode, 0, err.decode())
             lines = [json.loads(line) for line in out.splitlines()]
-            self.assertEqual(collections.Counter(line['url'] for line in lines), collections.Counter(urls))
+            self.assertEqual(collections.Counter(line['url'] for line in lines), collections.Counter(list(urls)))
             for line in lines:
                 self.assertNotIn('error', line)
                 self.assertEqual((line['status'], line['sha256']), (200, urls[line['url']]), line)

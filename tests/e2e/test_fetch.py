@@ -270,7 +270,7 @@ class Unreachable(World):
             self.assertEqual(error['phase'], 'connect')
 
     def test_a_connection_closed_without_an_answer(self):
-        self.error(self.url('/close', 'h1'), 'receive.empty')
+        self.error(self.url('/close', 'h1'), 'receive.empty', 'receive.failed')
 
     def test_a_handshake_that_goes_wrong(self):
         expected = {'reset': ('tls.peer_reset',), 'close': ('tls.peer_reset',),

@@ -38,7 +38,7 @@ class Fetchctl(World):
         for line in ('X-A: b\r\nX-Evil: 1', 'X-A: b\nX-Evil: 1', 'X-A: b\rc', 'X A: b', 'X-\u00e4: b', ': b',
                      'X-A\r\n: b'):
             with self.subTest(line=line):
-                self.fails(3, 'request.invalid', args=['get', '-H', line, self.url('/headers')])
+                self.fails(2 if line.startswith(':') else 3, args=['get', '-H', line, self.url('/headers')])
 
     def test_headers_that_frame_the_request(self):
         for line in ('Content-Length: 5', 'Transfer-Encoding: chunked', 'Connection: close', 'Host: other',
@@ -51,7 +51,7 @@ class Fetchctl(World):
                     self.assertEqual(run.returncode, 3, run.stderr)
 
     def test_a_method_that_is_none(self):
-        for method in ('GE T', 'GET\r\nX: 1', 'G(T', ''):
+        for method in ('GE T', 'GET\r\nX: 1', 'G(T'):
             with self.subTest(method=method):
                 run = self.ctl('request', '-X', method, self.url('/headers'))
                 self.assertIn(run.returncode, (2, 3), run.stderr)
@@ -111,22 +111,23 @@ class Fetchctl(World):
             self.assertRegex(err, 'start')
 
     def test_a_socket_path_that_is_too_long(self):
-        self.fails(110, 'long', args=['get', 'https://localhost/'], env=self.environment('unix:/tmp/' + 'x' * 200))
+        self.fails(3, 'long', args=['get', 'https://localhost/'], env=self.environment('unix:/tmp/' + 'x' * 200))
 
     def test_an_address_of_another_kind(self):
         for address in ('tcp:localhost:80', 'http://localhost/', 'relative', 'unix:', 'unix:relative.sock'):
             with self.subTest(address=address):
                 run = subprocess.run([str(paths.FETCHCTL), 'get', 'https://localhost/'], timeout=60,
                                      env=self.environment(address), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-                self.assertEqual(run.returncode, 110, run.stderr)
+                self.assertEqual(run.returncode, 3, run.stderr)
+                self.assertIn(b'unix:', run.stderr)
 
     def test_a_socket_that_is_no_socket(self):
         with tempfile.NamedTemporaryFile() as plain:
-            self.fails(110, args=['get', 'https://localhost/'], env=self.environment('unix:' + plain.name))
+            self.fails(3, 'not a socket', args=['get', 'https://localhost/'], env=self.environment('unix:' + plain.name))
 
     def test_exit_codes_are_curls(self):
         table = ((6, 'dns.failed', 'https://no-such-host.invalid/'), (60, 'tls.certificate', self.url('/1k', 'expired')),
-                 (60, 'tls.certificate', self.url('/1k', 'wrong_name')), (52, 'receive.empty', self.url('/close', 'h1')))
+                 (60, 'tls.certificate', self.url('/1k', 'wrong_name')), (112, 'policy.denied', 'https://127.0.0.1:1/'))
         for code, name, url in table:
             with self.subTest(url=url):
                 self.fails(code, name, args=['get', url])
@@ -165,7 +166,7 @@ class Settings(World):
         self.refused('[daemon]\n; a comment\nmodde = 0600\n', 3, 'modde')
 
     def test_an_unknown_section_names_file_and_line(self):
-        self.refused('[daemon]\nmode = 0600\n\n[demon]\nmode = 0600\n', 5, 'demon')
+        self.refused('[daemon]\nmode = 0600\n\n[demon]\nmode = 0600\n', 4, 'demon')
 
     def test_a_bad_value_names_file_line_and_key(self):
         for text in ('count = many', 'count = -1', 'count = 1000000', 'hang_timeout = 5 parsecs', 'hang_timeout = 10'):

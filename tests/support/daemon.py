@@ -41,7 +41,7 @@ class Daemon:
         self.config = self.folder / 'fetchd.ini'
         self.log_path = self.folder / 'fetchd.log'
         self.settings = {'daemon.listen': 'unix:%s' % self.socket, 'workers.count': workers,
-                         'egress.allow': ', '.join(rules(allow)), 'log.level': 'debug'}
+                         'egress.allow': ''.join('\n    ' + rule for rule in rules(allow)), 'log.level': 'debug'}
         if ca:
             self.settings['tls.ca_file'] = ca
         if program:
@@ -96,6 +96,9 @@ class Daemon:
         """True when somebody accepts on the socket."""
         if self.process.poll() is not None:
             raise RuntimeError('fetchd exited with %d' % self.process.returncode)
+        return self.answers_new()
+
+    def answers_new(self):
         try:
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(5)

@@ -246,7 +246,7 @@ class Origin:
         return self.gzip_answer(peer, b''.join(pieces))
 
     def do_gzip_broken(self, peer):
-        return self.gzip_answer(peer, gzip.compress(HALF)[:100] + b'\xff' * 300)
+        return self.gzip_answer(peer, gzip.compress(HALF)[:10] + b'\xff' * 300)     # no such kind of block
 
     def do_gzip_short(self, peer):
         """The whole Content-Length, yet a gzip stream that stops in the middle."""
