@@ -19,6 +19,7 @@
 #define ABORT_GRACE_MS 2000      /* between SIGABRT and SIGKILL */
 #define PARTING_MS 500           /* between the channel's end and the process's, whichever is first */
 #define RECHECK_MS 1000
+#define LEAVE_MS 5000            /* for a worker without requests, when the daemon stops */
 /* What a worker says of a request may grow when it is packed again for the client. */
 #define RELAYED_BYTES (IPC_FRAME_BYTES - 16 * 1024)
 #define YOUNG_MS 5000            /* a death before that age makes the next start wait longer */
@@ -56,8 +57,10 @@ static void enter_state(struct supervisor *supervisor, enum supervisor_state sta
 
 static void send_signal(struct supervisor *supervisor, int signal)
 {
-    if (!supervisor->exited)
-        uv_process_kill(&supervisor->process, signal);
+    if (supervisor->exited)
+        return;
+    supervisor->killed = supervisor->killed || signal == SIGKILL;
+    uv_process_kill(&supervisor->process, signal);
 }
 
 static uint64_t next_backoff(struct supervisor *supervisor)
@@ -86,7 +89,7 @@ static bool is_suspicious(const struct supervisor *supervisor)
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         if (supervisor->exit_signal == signals[i])
             return true;
-    return supervisor->exit_signal == 0 && supervisor->exit_status != 0;
+    return supervisor->exit_signal == 0 && (supervisor->exit_status != 0 || supervisor->requests);
 }
 
 static enum crew_reason death_reason(const struct supervisor *supervisor)
@@ -183,22 +186,41 @@ static void kill_now(struct supervisor *supervisor, const char *why)
 /* One of the two ends did not come: neither a process without a channel nor the reverse is of use. */
 static void force(struct supervisor *supervisor, const char *why)
 {
+    if (supervisor->hung_up && !supervisor->exited && !supervisor->killed)
+        supervisor->breached = true;   /* it let go of its channel, and lives */
     send_signal(supervisor, SIGKILL);
     if (supervisor->exited && !supervisor->hung_up)
         hang_up(supervisor);
     bury(supervisor, why);
 }
 
+/* When the daemon stops, every request has its DONE already. */
+static uint64_t drain_time_ms(const struct supervisor *supervisor)
+{
+    uint64_t drain_ms = supervisor->daemon->conf->worker_drain_ms;
+    return supervisor->daemon->crew.closing && drain_ms > LEAVE_MS ? LEAVE_MS : drain_ms;
+}
+
 static void drain(struct supervisor *supervisor, const char *why)
 {
     struct ipc_goaway goaway;
+    uint64_t drain_ms = drain_time_ms(supervisor);
     IPC_INIT(GOAWAY, &goaway);
     goaway.reason = ipc_text(why);
-    goaway.drain_ms = supervisor->daemon->conf->worker_drain_ms;
-    uint64_t drain_ms = supervisor->daemon->conf->worker_drain_ms;
+    goaway.drain_ms = drain_ms;
     supervisor->drain_until_ms = uv_now(&supervisor->daemon->loop) + drain_ms;
     enter_state(supervisor, SUPERVISOR_DRAINING, drain_ms < RECHECK_MS ? drain_ms + 1 : RECHECK_MS);
     supervisor_send(supervisor, IPC_GOAWAY, 0, &goaway);
+}
+
+/* It was leaving in its own time, and now the daemon leaves. */
+static void drain_sooner(struct supervisor *supervisor, const char *why)
+{
+    uint64_t until_ms = uv_now(&supervisor->daemon->loop) + drain_time_ms(supervisor);
+    (void)why;
+    if (until_ms < supervisor->drain_until_ms)
+        supervisor->drain_until_ms = until_ms;
+    uv_timer_start(&supervisor->timer, on_uv_timer, RECHECK_MS, 0);
 }
 
 static void settle_down(struct supervisor *supervisor)
@@ -260,7 +282,7 @@ static reaction *const reactions[SUPERVISOR_STATES][SUPERVISOR_EVENTS] = {
     [SUPERVISOR_WAITING]  = { start,  NULL,         start,      NULL,    NULL,    NULL,    NULL,          stay_down,   stay_down },
     [SUPERVISOR_STARTING] = { NULL,   become_ready, abort_hung, condemn, wind_up, wind_up, NULL,          stop_living, stop_living },
     [SUPERVISOR_READY]    = { NULL,   condemn,      abort_hung, condemn, wind_up, wind_up, NULL,          drain,       stop_living },
-    [SUPERVISOR_DRAINING] = { NULL,   condemn,      abort_hung, condemn, wind_up, wind_up, NULL,          ignore,      stop_living },
+    [SUPERVISOR_DRAINING] = { NULL,   condemn,      abort_hung, condemn, wind_up, wind_up, NULL,          drain_sooner, stop_living },
     [SUPERVISOR_ABORTING] = { NULL,   ignore,       kill_now,   condemn, wind_up, wind_up, NULL,          ignore,      stop_living },
     [SUPERVISOR_DYING]    = { NULL,   ignore,       force,      condemn, bury,    bury,    restart_later, ignore,      note_stop },
     [SUPERVISOR_STOPPED]  = { NULL,   NULL,         NULL,       NULL,    NULL,    NULL,    NULL,          ignore,      ignore },
@@ -600,7 +622,8 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
 {
     struct daemon *daemon = supervisor->daemon;
     supervisor->open_handles = 2;   /* process and log */
-    supervisor->exited = supervisor->hung_up = supervisor->hung = supervisor->breached = supervisor->deaf = false;
+    supervisor->exited = supervisor->hung_up = supervisor->deaf = false;
+    supervisor->hung = supervisor->breached = supervisor->killed = false;
     supervisor->exit_signal = 0;
     supervisor->exit_status = 0;
     supervisor->pid = (uint32_t)supervisor->process.pid;
