@@ -48,14 +48,27 @@ static void keep_headers(struct ipc_fetch *fetch, struct ipc_redirect_headers *k
     fetch->headers = (struct ipc_pairs){ kept->items, count };
 }
 
+static bool is_websocket(const struct ipc_origin *origin)
+{
+    return ipc_text_is(origin->scheme, "ws") || ipc_text_is(origin->scheme, "wss");
+}
+
+/* A WebSocket stays one, and nothing else becomes one. */
+static bool may_follow(const struct ipc_origin *from, const struct ipc_origin *to)
+{
+    if (is_websocket(from))
+        return is_websocket(to);
+    return ipc_text_is(to->scheme, "http") || ipc_text_is(to->scheme, "https");
+}
+
 int ipc_redirect_apply(struct ipc_fetch *fetch, unsigned status, struct ipc_text url,
                        struct ipc_redirect_headers *kept, const char **ret_reason)
 {
     struct ipc_origin from, to;
     if (ipc_origin_parse(fetch->url, &from, ret_reason) < 0 || ipc_origin_parse(url, &to, ret_reason) < 0)
         return -1;
-    if (!ipc_text_is(to.scheme, "http") && !ipc_text_is(to.scheme, "https")) {
-        *ret_reason = "redirects are followed to http and https only";
+    if (!may_follow(&from, &to)) {
+        *ret_reason = "redirects are followed to http and https only, a WebSocket's to ws and wss";
         return -1;
     }
     bool without_body = drops_body(fetch->method, status), same_origin = strcmp(from.key, to.key) == 0;

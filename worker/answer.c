@@ -2,6 +2,7 @@
 #include "answer.h"
 
 #include "transfer.h"
+#include "websocket.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ struct ipc_pairs answer_pairs(struct transfer *transfer)
     return headers_pairs(&transfer->headers, owner->pairs);
 }
 
-static void respond(struct transfer *transfer)
+void answer_respond(struct transfer *transfer)
 {
     struct ipc_response response;
     IPC_INIT(RESPONSE, &response);
@@ -101,7 +102,7 @@ static bool on_headers_complete(struct transfer *transfer)
     unsigned status = transfer->headers.status;
     transfer->phase = PHASE_BODY;
     deadline_enter(&transfer->deadline, DEADLINE_IDLE);
-    if (status < 200) {
+    if (status < 200 && !transfer->websocket) {
         transfer_doom(transfer, IPC_ERROR_HTTP_PROTOCOL, "the origin changes the protocol unasked");
         return false;
     }
@@ -112,9 +113,11 @@ static bool on_headers_complete(struct transfer *transfer)
     transfer->is_hop = is_redirect(transfer);
     if (transfer->is_hop)
         return true;
+    if (transfer->websocket)
+        return websocket_on_headers(transfer->websocket);
     if (!begin_decoding(transfer))
         return false;
-    respond(transfer);
+    answer_respond(transfer);
     return true;
 }
 
@@ -174,7 +177,7 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
         return CURL_WRITEFUNC_PAUSE;
     }
     if (!transfer->responded)
-        respond(transfer);
+        answer_respond(transfer);
     if (transfer->windowed)
         renew_window(transfer);
     deadline_progress(&transfer->deadline);
@@ -228,7 +231,7 @@ void answer_resume(struct transfer *transfer)
 void answer_finish(struct transfer *transfer)
 {
     if (!transfer->responded)
-        respond(transfer);
+        answer_respond(transfer);
     if (!body_waits(&transfer->body)) {
         end_body(transfer);
         return;

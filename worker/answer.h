@@ -17,6 +17,9 @@ struct ipc_pairs answer_pairs(struct transfer *transfer);
 /* For the next hop. */
 void answer_reset(struct transfer *transfer);
 
+/* RESPONSE. */
+void answer_respond(struct transfer *transfer);
+
 /* There may be room again for what waits: credit came, the channel emptied, the rate allows more. */
 void answer_resume(struct transfer *transfer);
 

@@ -125,12 +125,40 @@ bool check_means_body(struct ipc_text method)
     return ipc_text_is(method, "POST") || ipc_text_is(method, "PUT") || ipc_text_is(method, "PATCH");
 }
 
+static bool is_repeated(struct ipc_texts texts, size_t index)
+{
+    struct ipc_text text = texts.items[index];
+    for (size_t i = 0; i < index; i++)
+        if (texts.items[i].length == text.length && memcmp(texts.items[i].data, text.data, text.length) == 0)
+            return true;
+    return false;
+}
+
+/* RFC 6455, 4.1 */
+static int check_websocket(const struct ipc_fetch *fetch, struct check_refusal *ret)
+{
+    bool is_get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");
+    if (!is_get || fetch->body.length > 0 || fetch->body_streamed)
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a WebSocket opens with a GET, which has no body");
+    for (size_t i = 0; i < fetch->headers.count; i++) {
+        struct ipc_bytes name = fetch->headers.items[i].name;
+        if (name.length >= 14 && check_name_is((struct ipc_bytes){ name.data, 14 }, "sec-websocket-"))
+            return refuse(ret, IPC_ERROR_REQUEST_INVALID,
+                          "headers Sec-WebSocket-... are fetchd's to set; subprotocols names those to offer");
+    }
+    for (size_t i = 0; i < fetch->subprotocols.count; i++) {
+        struct ipc_text text = fetch->subprotocols.items[i];
+        if (!is_token(text.data, text.length) || is_repeated(fetch->subprotocols, i))
+            return refuse(ret, IPC_ERROR_REQUEST_INVALID, "subprotocols are tokens, each named once");
+    }
+    return 0;
+}
+
 static int check_scheme(const struct ipc_fetch *fetch, const struct ipc_origin *origin,
                         struct check_refusal *ret)
 {
     if (ipc_text_is(origin->scheme, "ws") || ipc_text_is(origin->scheme, "wss"))
-        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "WebSockets (%.*s:) are not supported yet",
-                      (int)origin->scheme.length, origin->scheme.data);
+        return check_websocket(fetch, ret);
     if (!ipc_text_is(origin->scheme, "ftp") && !ipc_text_is(origin->scheme, "ftps"))
         return 0;
     bool is_get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");

@@ -33,7 +33,7 @@ static unsigned set_base(struct easy *easy)
     unsigned result = set_callbacks(easy, partition->owner->calls, &partition->owner->hub->watches)
         | SET(easy, SHARE, partition->share)
         | SET(easy, NOSIGNAL, 1L)
-        | SET(easy, PROTOCOLS_STR, "http,https,ftp,ftps")
+        | SET(easy, PROTOCOLS_STR, "http,https,ws,wss,ftp,ftps")
         | SET(easy, REDIR_PROTOCOLS_STR, "http,https")
         | SET(easy, FOLLOWLOCATION, 0L)
         | SET(easy, PROXY, partition->proxy) | SET(easy, NOPROXY, "")
@@ -165,6 +165,13 @@ void easy_limit_window(struct easy *easy, unsigned bytes)
 {
     easy->windowed = true;
     SET(easy, MAX_RECV_SPEED_LARGE, (curl_off_t)bytes);
+}
+
+CURLcode easy_connect_only(struct easy *easy)
+{
+    easy->plain = false;
+    unsigned result = SET(easy, CONNECT_ONLY, 2L) | SET(easy, WS_OPTIONS, CURLWS_RAW_MODE | CURLWS_NOAUTOPONG);
+    return result == CURLE_OK ? CURLE_OK : CURLE_NOT_BUILT_IN;
 }
 
 /* ---- what became of it ---- */

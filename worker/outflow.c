@@ -44,6 +44,14 @@ int outflow_send(struct outflow *outflow, int64_t *stream_credit, uint32_t id, c
     return ipc_channel_send_data(outflow->channel, id, data, bytes);
 }
 
+int outflow_send_message(struct outflow *outflow, int64_t *stream_credit, uint32_t id,
+                         const struct ipc_message *message)
+{
+    outflow->credit -= ipc_credit_cost(message->data.length);
+    *stream_credit -= ipc_credit_cost(message->data.length);
+    return ipc_channel_send(outflow->channel, IPC_MESSAGE, id, message);
+}
+
 static void maybe_wake(struct outflow *outflow)
 {
     if (outflow->first && !outflow_blocked(outflow))

@@ -38,6 +38,10 @@ bool outflow_blocked(const struct outflow *outflow);
 int outflow_send(struct outflow *outflow, int64_t *stream_credit, uint32_t id, const void *data,
                  size_t bytes);
 
+/* The same for a MESSAGE. */
+int outflow_send_message(struct outflow *outflow, int64_t *stream_credit, uint32_t id,
+                         const struct ipc_message *message);
+
 /* More credit for the connection. False when it is more than may be. */
 bool outflow_grant(struct outflow *outflow, uint64_t bytes);
 

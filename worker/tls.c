@@ -6,6 +6,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pool.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
@@ -193,6 +195,18 @@ bool tls_speaks_http2(const void *ssl)
     if (ssl)
         SSL_get0_alpn_selected(ssl, &name, &length);
     return length == 2 && name[0] == 'h' && name[1] == '2';
+}
+
+/* ---- for WebSockets ---- */
+
+void tls_random(void *place, size_t bytes)
+{
+    RAND_bytes(place, bytes);   /* BoringSSL ends the process rather than fail */
+}
+
+void tls_sha1(const void *data, size_t bytes, uint8_t *ret_digest)
+{
+    SHA1(data, bytes, ret_digest);
 }
 
 uint64_t tls_handshakes(void)

@@ -28,6 +28,12 @@ bool tls_configure(void *ssl_ctx, struct tls_trust *trust, struct tls_identity *
 /* Whether the peer agreed on HTTP/2. `ssl` is the SSL that libcurl gives by CURLINFO_TLS_SSL_PTR. */
 bool tls_speaks_http2(const void *ssl);
 
+/* Bytes that nobody can guess. */
+void tls_random(void *place, size_t bytes);
+
+/* 20 bytes. For WebSocket's handshake, which proves nothing by it. */
+void tls_sha1(const void *data, size_t bytes, uint8_t *ret_digest);
+
 /* Handshakes that were completed since the start, resumed ones too. */
 uint64_t tls_handshakes(void);
 

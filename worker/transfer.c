@@ -8,6 +8,7 @@
 #include "ipc/origin.h"
 #include "keep.h"
 #include "lines.h"
+#include "websocket.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -38,6 +39,11 @@ static struct transfer **find(struct transfers *transfers, uint32_t id)
     while (*link && (*link)->id != id)
         link = &(*link)->next;
     return link;
+}
+
+struct transfer *transfers_find(struct transfers *transfers, uint32_t id)
+{
+    return *find(transfers, id);
 }
 
 static void on_expired(struct deadline *deadline, enum deadline_kind kind);
@@ -118,6 +124,7 @@ static void release(struct transfer *transfer)
     answer_reset(transfer);
     body_finish(&transfer->body);
     upload_finish(&transfer->upload);
+    websocket_destroy(transfer->websocket);
     free(transfer->fetch);
     free(transfer->hop_url);
     free(transfer->next_url);
@@ -125,6 +132,7 @@ static void release(struct transfer *transfer)
     transfer->fetch = NULL;
     transfer->hop_url = transfer->next_url = NULL;
     transfer->lines = NULL;
+    transfer->websocket = NULL;
     transfer->state = TRANSFER_IDLE;
     if (transfers->pooled < POOL_MAX) {
         transfer->next = transfers->pool;
@@ -217,6 +225,8 @@ void transfer_complete(struct transfer *transfer)
 
 static void end_failed(struct transfer *transfer)
 {
+    if (transfer->websocket)
+        websocket_say_goodbye(transfer->websocket);
     transfer_leave_curl(transfer);
     transfer->owner->tls_failures += failure_is_handshake(&transfer->failure);
     say_done(transfer);
@@ -245,13 +255,19 @@ static bool is_idempotent(struct ipc_text method)
     return false;
 }
 
+static bool is_websocket(const struct ipc_origin *origin)
+{
+    return ipc_text_is(origin->scheme, "ws") || ipc_text_is(origin->scheme, "wss");
+}
+
 /* What the hop is, and nothing of the one before. */
 static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin)
 {
     memcpy(transfer->host, origin->host.data, origin->host.length);   /* at most 253 */
     transfer->host[origin->host.length] = '\0';
     transfer->is_https = ipc_text_is(origin->scheme, "https");
-    transfer->is_http = transfer->is_https || ipc_text_is(origin->scheme, "http");
+    transfer->is_http = transfer->is_https || ipc_text_is(origin->scheme, "http")
+        || is_websocket(origin);
     transfer->idempotent = is_idempotent(transfer->fetch->method);
     transfer->phase = PHASE_QUEUE;
     transfer->sent = transfer->dialled = transfer->announced = transfer->remote_public = false;
@@ -262,21 +278,38 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
     IPC_INIT(DONE, &transfer->done);
 }
 
+/* The request's header lines. NULL may be right: there are none. */
+static bool prepare_lines(struct transfer *transfer, struct curl_slist **ret_lines)
+{
+    free(transfer->lines);
+    transfer->lines = NULL;
+    if (lines_create(transfer->fetch, &transfer->lines) < 0)
+        return false;
+    *ret_lines = transfer->lines;
+    if (transfer->websocket)
+        *ret_lines = websocket_lines(transfer->websocket, transfer->lines);
+    return !transfer->websocket || *ret_lines;
+}
+
+static bool prepare_easy(struct transfer *transfer, struct easy *easy, struct curl_slist *lines)
+{
+    bool shares = scout_multiplexes(&transfer->scout);
+    return easy_prepare(easy, transfer->fetch, lines, shares) == CURLE_OK
+        && (!transfer->websocket || easy_connect_only(easy) == CURLE_OK);
+}
+
 /* Gives it to libcurl. False with transfer->failure set. */
 static bool enter_curl(struct transfer *transfer)
 {
     struct partition *partition = transfer->partition;
-    bool shares = scout_multiplexes(&transfer->scout);
-    free(transfer->lines);
-    transfer->lines = NULL;
+    struct curl_slist *lines;
     transfer->multi = partition_multi(partition);
     struct easy *easy = transfer->multi ? partition_take_easy(partition) : NULL;
-    if (!easy || lines_create(transfer->fetch, &transfer->lines) < 0) {
+    if (!easy || !prepare_lines(transfer, &lines)) {
         failure_set(&transfer->failure, IPC_ERROR_OUT_OF_MEMORY, PHASE_QUEUE, "no memory for a transfer");
     } else {
         easy->transfer = transfer;
-        if (easy_prepare(easy, transfer->fetch, transfer->lines, shares) == CURLE_OK
-            && multi_add(transfer->multi, easy->curl) == CURLM_OK) {
+        if (prepare_easy(transfer, easy, lines) && multi_add(transfer->multi, easy->curl) == CURLM_OK) {
             transfer->easy = easy;
             transfer->state = TRANSFER_RUNNING;
             return true;
@@ -342,6 +375,11 @@ static void start(struct transfer *transfer)
         return;
     }
     reset_hop(transfer, &origin);
+    if (is_websocket(&origin) && !transfer->websocket
+        && !(transfer->websocket = websocket_create(transfer))) {
+        transfer_fail(transfer, IPC_ERROR_OUT_OF_MEMORY, "no memory for a WebSocket");
+        return;
+    }
     if (!place(transfer, origin.key))
         end_failed(transfer);
 }
@@ -423,6 +461,8 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
     bool cut_hop = transfer->is_hop && result == CURLE_WRITE_ERROR;   /* its body was too long to drop */
     if (transfer->failure.error != IPC_ERROR_NONE) {
         end_failed(transfer);
+    } else if (transfer->websocket && transfer->headers.complete) {
+        websocket_on_curl_done(transfer->websocket, result);
     } else if (transfer->is_hop && (result == CURLE_OK || cut_hop)) {
         hop_say(transfer);
     } else if (result != CURLE_OK) {
@@ -474,14 +514,22 @@ static void on_expired(struct deadline *deadline, enum deadline_kind kind)
     end_failed(transfer);
 }
 
+static void resume(struct transfer *transfer)
+{
+    if (transfer->websocket)
+        websocket_resume(transfer->websocket);
+    else
+        answer_resume(transfer);
+}
+
 static void on_wake(struct deadline *deadline)
 {
-    answer_resume(of_deadline(deadline));
+    resume(of_deadline(deadline));
 }
 
 static void on_room(struct outflow_waiter *waiter)
 {
-    answer_resume((struct transfer *)(void *)((char *)waiter - offsetof(struct transfer, waiter)));
+    resume((struct transfer *)(void *)((char *)waiter - offsetof(struct transfer, waiter)));
 }
 
 /* ---- the request's body ---- */
@@ -571,7 +619,7 @@ bool transfers_credit(struct transfers *transfers, uint32_t id, uint64_t bytes, 
         *ret_reason = "CREDIT beyond what may be outstanding";
         return false;
     }
-    answer_resume(transfer);
+    resume(transfer);
     return true;
 }
 

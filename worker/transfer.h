@@ -1,5 +1,6 @@
 /* One fetch: from FETCH to its one DONE. transfer.c is its life and its request body, dial.c how it
- * gets a connection, answer.c what comes back, hop.c how it follows a redirect. */
+ * gets a connection, answer.c what comes back, hop.c how it follows a redirect, websocket.c what it
+ * becomes when the answer is 101. */
 #ifndef WORKER_TRANSFER_H
 #define WORKER_TRANSFER_H
 
@@ -16,6 +17,7 @@ enum transfer_state {
     TRANSFER_RUNNING,     /* libcurl has it */
     TRANSFER_HOPPING,     /* HOP was said, GO is awaited */
     TRANSFER_DRAINING,    /* libcurl is done; the end of the body waits for credit */
+    TRANSFER_WEBSOCKET,   /* libcurl made the connection, websocket.c uses it */
 };
 
 struct transfer {
@@ -53,6 +55,7 @@ struct transfer {
     struct headers headers;
     struct body body;
     struct upload upload;
+    struct websocket *websocket;       /* of a ws: or wss: URL */
     struct deadline deadline;
     struct outflow_waiter waiter;
     struct failure failure;            /* our own reason to end it; error is NONE without */
@@ -73,10 +76,10 @@ struct transfers {
     unsigned count, pooled;
     struct turn_task ready_task;
     struct transfer *ready, **ready_last;            /* their scouts are connected */
-    unsigned windowed;                               /* HTTP/2 answers under way */
     struct ipc_pair *pairs;                          /* room for the headers of one answer */
     size_t pairs_capacity;
     uint64_t tls_failures;
+    bool drained;                                    /* WebSockets are not to stay open any more */
 };
 
 void transfers_init(struct transfers *transfers, struct multi_hub *hub, struct outflow *outflow,
@@ -95,6 +98,9 @@ void transfers_cancel(struct transfers *transfers, uint32_t id);
 void transfer_on_curl_done(CURL *curl, CURLcode result);
 
 /* ---- between the parts of a transfer ---- */
+
+/* NULL when there is none of this id. */
+struct transfer *transfers_find(struct transfers *transfers, uint32_t id);
 
 extern const struct easy_calls transfer_calls;
 

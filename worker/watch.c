@@ -26,6 +26,8 @@ struct watch {
     bool ours;             /* opened by watches_open */
     bool polled;           /* the poll handle exists */
     bool stale;            /* something came while nobody waited */
+    void (*on_event)(void *owner, int status, int events);   /* NULL: it is libcurl's */
+    void *owner;
 };
 
 void watches_init(struct watches *watches, uv_loop_t *loop,
@@ -108,6 +110,11 @@ static void on_uv_poll(uv_poll_t *poll, int status, int events)
     struct watch *watch = poll->data;
     if (status < 0)
         watch->started = 0;   /* POLLERR: libuv has stopped the handle */
+    if (watch->on_event) {
+        watch->on_event(watch->owner, status, events);
+        start(watch);
+        return;
+    }
     if (watch->wanted == 0) {
         watch->stale = true;
         stop(watch);
@@ -158,6 +165,8 @@ int watches_close(struct watches *watches, curl_socket_t fd)
 void watches_set(struct watches *watches, curl_socket_t fd, int what, struct multi *multi)
 {
     struct watch *watch = *find(watches, fd);
+    if (watch && watch->on_event)
+        return;
     if (what == CURL_POLL_REMOVE) {
         if (watch)
             watch->wanted = 0;
@@ -173,6 +182,28 @@ void watches_set(struct watches *watches, curl_socket_t fd, int what, struct mul
     watch->stale = false;
     watch->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     if (watch->wanted == 0)
+        stop(watch);
+    else
+        start(watch);
+}
+
+struct watch *watches_claim(struct watches *watches, curl_socket_t fd,
+                            void (*on_event)(void *owner, int status, int events), void *owner)
+{
+    struct watch *watch = *find(watches, fd);
+    if (!watch || !watch->ours)
+        return NULL;
+    watch->on_event = on_event;
+    watch->owner = owner;
+    watch->stale = false;
+    watch_want(watch, 0);
+    return watch;
+}
+
+void watch_want(struct watch *watch, int uv_events)
+{
+    watch->wanted = uv_events;
+    if (uv_events == 0)
         stop(watch);
     else
         start(watch);

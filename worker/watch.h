@@ -38,6 +38,16 @@ int watches_close(struct watches *watches, curl_socket_t fd);
 /* For CURLMOPT_SOCKETFUNCTION: `what` is CURL_POLL_*. */
 void watches_set(struct watches *watches, curl_socket_t fd, int what, struct multi *multi);
 
+/* Takes a socket of ours over from libcurl, which has said that it no longer watches it: what comes is
+ * told to `owner` from here on, with libuv's status and events, until the socket is closed. One poll
+ * handle serves both, since libuv allows no two that are active on one descriptor. NULL for a socket
+ * that is not ours. */
+struct watch *watches_claim(struct watches *watches, curl_socket_t fd,
+                            void (*on_event)(void *owner, int status, int events), void *owner);
+
+/* What its new owner waits for: UV_READABLE | UV_WRITABLE, or 0. */
+void watch_want(struct watch *watch, int uv_events);
+
 /* Sockets that nobody uses and that the peer has closed: all of them, or those of one multi. */
 unsigned watches_count_dead(const struct watches *watches, const struct multi *multi_or_null);
 

@@ -3,12 +3,14 @@
 
 #include "log.h"
 #include "vitals.h"
+#include "websocket.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define CHANNEL_BYTES (64u * 1024 * 1024)   /* answers' headers are under no credit */
 #define BEAT_MS 1000
+#define CLOSE_ROOM_MS 6000   /* above a close_timeout_ms of the usual length */
 
 static void stop(struct worker *worker, int exit_code)
 {
@@ -144,6 +146,32 @@ static void on_go(struct worker *worker, uint32_t id, const union ipc_any *messa
         breach(worker, reason);
 }
 
+/* Given back to the connection's window as it comes; the stream's own bounds what then waits. */
+static bool take_payload(struct worker *worker, size_t bytes)
+{
+    if (!ipc_window_spend(&worker->uploads, bytes)) {
+        breach(worker, "payload beyond the connection's credit");
+        return false;
+    }
+    struct ipc_credit credit = { .bytes = (uint64_t)ipc_window_consume(&worker->uploads, bytes) };
+    if (credit.bytes > 0)
+        say(worker, IPC_CREDIT, &credit);
+    return true;
+}
+
+static void on_message(struct worker *worker, uint32_t id, const union ipc_any *message)
+{
+    const char *reason;
+    if (take_payload(worker, message->message.data.length)
+        && !websocket_message(&worker->transfers, id, &message->message, &reason))
+        breach(worker, reason);
+}
+
+static void on_flush(struct worker *worker, uint32_t id, const union ipc_any *message)
+{
+    websocket_flush(&worker->transfers, id, message->flush.token);
+}
+
 static void on_cancel(struct worker *worker, uint32_t id, const union ipc_any *message)
 {
     (void)message;
@@ -162,10 +190,22 @@ static void on_pong(struct worker *worker, uint32_t id, const union ipc_any *mes
     (void)worker, (void)id, (void)message;
 }
 
+static void on_uv_drain(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    websockets_drain(&worker->transfers);
+}
+
+/* WebSockets end of themselves when they will: at the drain deadline they are closed, with time left
+ * for the close to be answered before the daemon ends us. */
 static void on_goaway(struct worker *worker, uint32_t id, const union ipc_any *message)
 {
-    (void)id, (void)message;
+    uint64_t drain_ms = message->goaway.drain_ms, room_ms = drain_ms / 2;
+    (void)id;
     worker->draining = true;
+    if (room_ms > CLOSE_ROOM_MS)
+        room_ms = CLOSE_ROOM_MS;
+    uv_timer_start(&worker->drain, on_uv_drain, drain_ms - room_ms, 0);
     finish_if_drained(worker);
 }
 
@@ -184,6 +224,8 @@ static const struct handler {
     { IPC_FETCH, on_fetch },
     { IPC_CREDIT, on_credit },
     { IPC_CANCEL, on_cancel },
+    { IPC_MESSAGE, on_message },
+    { IPC_FLUSH, on_flush },
     { IPC_GO, on_go },
     { IPC_PING, on_ping },
     { IPC_PONG, on_pong },
@@ -202,13 +244,8 @@ static void on_data(struct worker *worker, const struct ipc_frame *frame)
         breach(worker, worker->decoder.reason);
         return;
     }
-    if (!ipc_window_spend(&worker->uploads, payload.length)) {
-        breach(worker, "DATA beyond the connection's credit");
+    if (!take_payload(worker, payload.length))
         return;
-    }
-    struct ipc_credit credit = { .bytes = (uint64_t)ipc_window_consume(&worker->uploads, payload.length) };
-    if (credit.bytes > 0)
-        say(worker, IPC_CREDIT, &credit);
     if (!transfers_data(&worker->transfers, frame->id, payload, &reason))
         breach(worker, reason);
 }
@@ -289,6 +326,8 @@ int worker_open(struct worker *worker, int fd)
     ipc_window_init(&worker->uploads, IPC_CONNECTION_WINDOW);
     uv_timer_init(&worker->loop, &worker->beat);
     worker->beat.data = worker;
+    uv_timer_init(&worker->loop, &worker->drain);
+    worker->drain.data = worker;
     worker->started.run = say_started;
     worker->transfers.on_empty = on_empty;
     worker->transfers.on_broken = on_broken;

@@ -18,7 +18,7 @@ struct worker {
     struct outflow outflow;
     struct ipc_window uploads;      /* the connection's window for what the daemon sends */
     struct transfers transfers;
-    uv_timer_t beat;
+    uv_timer_t beat, drain;
     struct turn_task started;       /* says STARTED once a turn, when FETCHes came */
     uint32_t newest_id;
     bool ready;                     /* SETTINGS came */
