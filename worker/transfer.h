@@ -76,6 +76,7 @@ struct transfers {
     unsigned count, pooled;
     struct turn_task ready_task;
     struct transfer *ready, **ready_last;            /* their scouts are connected */
+    unsigned windowed;                               /* HTTP/2 answers under way */
     struct ipc_pair *pairs;                          /* room for the headers of one answer */
     size_t pairs_capacity;
     uint64_t tls_failures;
