@@ -160,8 +160,8 @@ class FakeDaemon:
                 return
             self.connections += 1
             thread = threading.Thread(target=self.run, args=(connection, self.connections), daemon=True)
-            self.threads.append(thread)
             thread.start()
+            self.threads.append(thread)
 
     def run(self, connection, number):
         try:

@@ -15,6 +15,7 @@ import msgpack
 
 TYPES = dict(HELLO=1, WELCOME=2, PING=3, PONG=4, GOAWAY=5, ERROR=6, CREDIT=7,
              FETCH=16, RESPONSE=17, DATA=18, DONE=19, CANCEL=20, HOP=21, GO=22, SENDING=23, REWIND=24,
+             MESSAGE=25, FLUSH=26, FLUSHED=27, REOPEN=28,
              STATUS=32, STATUS_REPLY=33, SETTINGS=48, READY=49, BEAT=50)
 NAMES = {number: name for name, number in TYPES.items()}
 
