@@ -946,6 +946,30 @@ class Questions(TestCase):
         self.assertEqual(probe.do('status')['error'], 'daemon.lost')
 
 
+class Example(TestCase):
+    """The program in the header's comment."""
+
+    def run_with(self, address):
+        return subprocess.run([str(PROBE.parent / 'client_example'), URL], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=dict(os.environ, FETCHD_ADDRESS=address))
+
+    def test_prints_what_it_fetched(self):
+        def serve(peer):
+            peer.welcome()
+            fetch = peer.expect('FETCH')
+            assert fetch.body['follow'] and fetch.body['url'] == URL, fetch
+            peer.respond(fetch.id, b'the body')
+            peer.until_gone()
+        with FakeDaemon(serve) as daemon:
+            run = self.run_with(daemon.address)
+        self.assertEqual((run.returncode, run.stdout), (0, b'200, 8 bytes\nthe body'))
+
+    def test_says_why_it_failed(self):
+        run = self.run_with('unix:%s/none' % paths.folder('n'))
+        self.assertEqual((run.returncode, run.stdout), (110, b''))
+        self.assertIn(b'no fetchd is running', run.stderr)
+
+
 class Addresses(TestCase):
     def fail_to_start(self, address=None, env=None):
         with Probe(address, env) as probe:
