@@ -519,7 +519,7 @@ class Announcing(Case):
             channel = w.socket
             self.good(w.get(watching.url('/ok')))
             for _ in range(2):                          # a new connection, and a kept one
-                w.ping(0)
+                w.ping(1)
                 id = w.fetch(watching.url('/ok'), method='POST', body=b'x', announce=True)
                 answer = self.good(w.finish(id))
                 self.assertEqual(answer.frames, ['SENDING', 'RESPONSE', 'DATA', 'DONE'])
