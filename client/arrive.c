@@ -23,8 +23,8 @@ typedef enum arrival on_frame(struct fetchd_client *client, struct fetchd_reques
 static enum arrival violation(struct fetchd_client *client, const struct ipc_frame *frame, const char *what)
 {
     const char *name = ipc_message_name(frame->type);
-    client_lose(client, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon at %s broke the protocol: %s %s", client->reached,
-                name ? name : "a message", what);
+    client_lose(client, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon at %s broke the protocol: %s %s",
+                client->reached, name ? name : "a message", what);
     return BROKEN;
 }
 
@@ -32,8 +32,8 @@ static bool decode(struct fetchd_client *client, const struct ipc_frame *frame, 
 {
     if (ipc_unpack(&client->decoder, IPC_DAEMON_TO_CLIENT, frame, message) == 0)
         return true;
-    client_lose(client, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon at %s broke the protocol: %s", client->reached,
-                client->decoder.reason);
+    client_lose(client, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon at %s broke the protocol: %s",
+                client->reached, client->decoder.reason);
     return false;
 }
 
@@ -121,8 +121,8 @@ static enum arrival on_goaway(struct fetchd_client *client, struct fetchd_reques
     if (!decode(client, frame, &goaway))
         return BROKEN;
     client->draining = true;
-    failure_set(&client->drained, IPC_ERROR_DRAINING, "the daemon at %s takes nothing new: %.*s", client->reached,
-                goaway.reason.length ? (int)goaway.reason.length : 14,
+    failure_set(&client->drained, IPC_ERROR_DRAINING, "the daemon at %s takes nothing new: %.*s",
+                client->reached, goaway.reason.length ? (int)goaway.reason.length : 14,
                 goaway.reason.length ? goaway.reason.data : "it is stopping");
     client->drained.error.retryable = true;
     client->notices |= 1u << FETCHD_EVENT_DRAINING;
@@ -406,11 +406,11 @@ static void check_end(struct fetchd_client *client)
     if (wire->fd < 0 || !wire->ended)
         return;
     if (wire->ended_errno)
-        client_lose(client, IPC_ERROR_DAEMON_LOST, "the connection to the daemon at %s broke: %s", client->reached,
-                    strerror(wire->ended_errno));
+        client_lose(client, IPC_ERROR_DAEMON_LOST, "the connection to the daemon at %s broke: %s",
+                    client->reached, strerror(wire->ended_errno));
     else
-        client_lose(client, IPC_ERROR_DAEMON_LOST, "the daemon at %s closed the connection%s", client->reached,
-                    wire->in_end > wire->in_start ? " in the middle of a message" : "");
+        client_lose(client, IPC_ERROR_DAEMON_LOST, "the daemon at %s closed the connection%s",
+                    client->reached, wire->in_end > wire->in_start ? " in the middle of a message" : "");
 }
 
 bool arrive_next(struct fetchd_client *client)

@@ -28,7 +28,8 @@ int ask_copy(struct ask *ask, const struct fetchd_options *options, struct failu
         return refuse(ret_failure, "options.size is not set");
     for (size_t i = known; i < options->size; i++)
         if (given[i])
-            return refuse(ret_failure, "the program uses an option that libfetchd " FETCHD_VERSION " does not have");
+            return refuse(ret_failure,
+                          "the program uses an option that libfetchd " FETCHD_VERSION " does not have");
     memset(&ask->options, 0, sizeof ask->options);
     memcpy(&ask->options, options, known);
     return 0;
@@ -139,7 +140,8 @@ static int check_field(const struct ipc_field *field, const void *place, struct 
     switch (field->type) {
     case IPC_TYPE_UINT:
         if (*(const uint64_t *)place > field->limit)
-            return refuse(failure, "%s is too large, %llu at most", field->name, (unsigned long long)field->limit);
+            return refuse(failure, "%s is too large, %llu at most", field->name,
+                          (unsigned long long)field->limit);
         return 0;
     case IPC_TYPE_TEXT:
         if (text->length > 0 && !ipc_utf8_valid(text->data, text->length))

@@ -144,8 +144,8 @@ static int connect_somewhere(struct fetchd_client *client)
             client->failure.error.retryable = reason.code == IPC_ERROR_OVERLOADED;
             return -1;
         }
-        int length = snprintf(tried + used, sizeof tried - used, "%s%s (%s)", index ? " nor at " : "", address,
-                              reason.reason);
+        int length = snprintf(tried + used, sizeof tried - used, "%s%s (%s)", index ? " nor at " : "",
+                              address, reason.reason);
         used = length > 0 && used + (size_t)length < sizeof tried ? used + (size_t)length : sizeof tried - 1;
     }
     if (more < 0)

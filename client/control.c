@@ -22,7 +22,8 @@ static int wait_for_answer(struct fetchd_client *client, int64_t deadline_ms)
     question->id = 0;
     question->token = 0;
     if (!question->answered) {
-        failure_set(&client->failure, IPC_ERROR_TIMEOUT_TOTAL, "the daemon at %s does not answer", client->reached);
+        failure_set(&client->failure, IPC_ERROR_TIMEOUT_TOTAL, "the daemon at %s does not answer",
+                    client->reached);
         return FETCHD_TIMED_OUT;
     }
     if (!question->failure.error.name)

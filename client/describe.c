@@ -110,7 +110,8 @@ static void write_uint(char *cell, const struct ipc_field *field, uint64_t value
 {
     int unit = unit_of(field), step = 3;
     if (unit < 0 || value < 1000) {
-        snprintf(cell, CELL_BYTES, "%" PRIu64 "%s%s", value, unit < 0 ? "" : " ", unit < 0 ? "" : units[unit].units[0]);
+        snprintf(cell, CELL_BYTES, "%" PRIu64 "%s%s", value, unit < 0 ? "" : " ",
+                 unit < 0 ? "" : units[unit].units[0]);
         return;
     }
     while (step > 0 && (double)value < units[unit].steps[step])
@@ -162,7 +163,8 @@ static void text_list(struct text *out, const struct ipc_field *field, const str
             if (row == 0)
                 write_name(cell, &table->fields[column]);
             else
-                write_cell(cell, &table->fields[column], at(&table->fields[column], item(field, list, row - 1)));
+                write_cell(cell, &table->fields[column],
+                           at(&table->fields[column], item(field, list, row - 1)));
             text_addf(out, "%s%*s", column ? "  " : "", widths[column], cell);
         }
         text_add_char(out, '\n');

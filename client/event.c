@@ -23,7 +23,8 @@ void event_release(struct fetchd_client *client)
 static const struct fetchd_event *event(struct fetchd_client *client, enum fetchd_event_type type,
                                         struct fetchd_request *request)
 {
-    client->event = (struct fetchd_event){ .type = type, .request = request, .user = request ? request->user : NULL };
+    client->event = (struct fetchd_event){ .type = type, .request = request,
+                                           .user = request ? request->user : NULL };
     return &client->event;
 }
 
@@ -34,8 +35,8 @@ static const char *add_text(struct words *words, struct ipc_text text)
     return words_add(words, text.data, text.length);
 }
 
-static int fill_response(struct words *words, struct fetchd_response *out, uint64_t status, struct ipc_text version,
-                         struct ipc_text url, const struct ipc_pairs *headers)
+static int fill_response(struct words *words, struct fetchd_response *out, uint64_t status,
+                         struct ipc_text version, struct ipc_text url, const struct ipc_pairs *headers)
 {
     size_t count = headers->count;
     size_t bytes = count * sizeof(struct fetchd_header) + words_size(version.length) + words_size(url.length);
@@ -81,12 +82,23 @@ static int fill_done(struct words *words, struct fetchd_done *out, struct fetchd
     if (failure)
         fill_error(words, error, failure);
     *out = (struct fetchd_done){
-        .error = failure ? error : NULL, .status = (unsigned)done->status, .attempts = (unsigned)done->attempts,
-        .worker = (unsigned)done->worker, .redirects = (unsigned)done->redirects, .reused = done->reused,
-        .bytes_sent = done->bytes_sent, .bytes_received = done->bytes_received, .body_bytes = done->body_bytes,
-        .dns_us = done->dns_us, .connect_us = done->connect_us, .tls_us = done->tls_us,
-        .first_byte_us = done->first_byte_us, .total_us = done->total_us, .remote = add_text(words, done->remote),
-        .close_code = (unsigned)done->close_code, .close_reason = add_text(words, done->close_reason),
+        .error = failure ? error : NULL,
+        .status = (unsigned)done->status,
+        .attempts = (unsigned)done->attempts,
+        .worker = (unsigned)done->worker,
+        .redirects = (unsigned)done->redirects,
+        .reused = done->reused,
+        .bytes_sent = done->bytes_sent,
+        .bytes_received = done->bytes_received,
+        .body_bytes = done->body_bytes,
+        .dns_us = done->dns_us,
+        .connect_us = done->connect_us,
+        .tls_us = done->tls_us,
+        .first_byte_us = done->first_byte_us,
+        .total_us = done->total_us,
+        .remote = add_text(words, done->remote),
+        .close_code = (unsigned)done->close_code,
+        .close_reason = add_text(words, done->close_reason),
     };
     return 0;
 }
@@ -139,7 +151,8 @@ static const struct fetchd_event *fail_frame(struct fetchd_request *request, enu
     struct fetchd_client *client = request->client;
     if (request->connection == client->connection)
         client_lose(client, code, "the daemon at %s: %s", client->reached,
-                    code == IPC_ERROR_OUT_OF_MEMORY ? "memory is short for its answer" : client->decoder.reason);
+                    code == IPC_ERROR_OUT_OF_MEMORY ? "memory is short for its answer"
+                                                    : client->decoder.reason);
     if (request->state == REQUEST_OPEN)
         request_end(request, code);
     request->failure = code;
@@ -230,7 +243,8 @@ static const struct fetchd_event *open_reopen(struct fetchd_request *request, co
 /* A body shorter than the daemon says it delivered must not pass for whole. */
 static bool is_short(const struct fetchd_request *request, const struct ipc_done *done)
 {
-    return !done->error && !request->websocket && done->body_bytes > 0 && done->body_bytes != request->body_bytes;
+    return !done->error && !request->websocket && done->body_bytes > 0
+        && done->body_bytes != request->body_bytes;
 }
 
 static const struct fetchd_event *open_done(struct fetchd_request *request, const struct ipc_frame *frame)

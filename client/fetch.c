@@ -65,7 +65,8 @@ static int send_body(struct whole *whole)
     for (;;) {
         int64_t bytes;
         if (sent < whole->upload_size)
-            bytes = fetchd_write(whole->request, whole->upload + sent, whole->upload_size - sent, left_ms(whole));
+            bytes = fetchd_write(whole->request, whole->upload + sent, whole->upload_size - sent,
+                                 left_ms(whole));
         else
             bytes = fetchd_finish_body(whole->request);
         if (bytes == FETCHD_TIMED_OUT)
@@ -157,7 +158,8 @@ static int fetch(struct whole *whole, struct fetchd_client *client, const struct
     return -1;
 }
 
-struct fetchd_reply *fetchd_fetch(struct fetchd_client *client, const struct fetchd_options *options, int timeout_ms)
+struct fetchd_reply *fetchd_fetch(struct fetchd_client *client, const struct fetchd_options *options,
+                                  int timeout_ms)
 {
     if (!client)
         return NULL;

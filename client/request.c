@@ -164,7 +164,8 @@ static void fill_request(struct fetchd_request *request, const struct ask *ask, 
     request->client->open_count++;
 }
 
-struct fetchd_request *fetchd_start(struct fetchd_client *client, const struct fetchd_options *options, void *user)
+struct fetchd_request *fetchd_start(struct fetchd_client *client, const struct fetchd_options *options,
+                                    void *user)
 {
     struct ask ask;
     if (!client || ask_build(&ask, options, &client->failure) < 0 || client_ensure_connected(client) < 0)

@@ -34,7 +34,7 @@ static int say_data(struct fetchd_request *request, const void *data, size_t byt
     }
     client->credit -= ipc_credit_cost(bytes);
     if (bytes > 0)
-        request->credit -= ipc_credit_cost(bytes);   /* the end is free, so that an empty body can end at once */
+        request->credit -= ipc_credit_cost(bytes);   /* the end is free: an empty body can end at once */
     return 0;
 }
 

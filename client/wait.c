@@ -109,7 +109,8 @@ static bool next_is_kept_data(const struct fetchd_request *request)
 }
 
 /* The DATA that was just opened. When the buffer is too small for it, it is kept and read in parts. */
-static int64_t read_event(struct fetchd_request *request, const struct fetchd_event *event, void *buffer, size_t size)
+static int64_t read_event(struct fetchd_request *request, const struct fetchd_event *event, void *buffer,
+                          size_t size)
 {
     struct fetchd_client *client = request->client;
     size_t bytes = event->size;

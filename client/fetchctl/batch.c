@@ -210,7 +210,8 @@ static void turn(struct batch *batch)
 
 static bool is_over(const struct batch *batch)
 {
-    return batch->in_flight == 0 && !batch->held && batch->lines.ended && batch->lines.at >= batch->lines.text.length;
+    return batch->in_flight == 0 && !batch->held && batch->lines.ended
+        && batch->lines.at >= batch->lines.text.length;
 }
 
 static int run(struct batch *batch)
@@ -254,7 +255,8 @@ static int prepare(struct batch *batch)
 {
     const struct options *options = batch->options;
     if (options->words.count != 1 || options->concurrency == 0) {
-        say(options->concurrency == 0 ? "--concurrency must be at least 1" : "batch needs one FILE, or - for stdin");
+        say(options->concurrency == 0 ? "--concurrency must be at least 1"
+                                      : "batch needs one FILE, or - for stdin");
         return EXIT_USAGE;
     }
     if (lines_open(&batch->lines, options->words.items[0]) < 0) {

@@ -158,7 +158,8 @@ static char *upload_url(const struct options *options, const char *url)
     return must_print("%s%s", url, slash ? slash + 1 : options->upload);
 }
 
-static int choose_output(struct transfer *transfer, const struct options *options, size_t index, const char *url)
+static int choose_output(struct transfer *transfer, const struct options *options, size_t index,
+                         const char *url)
 {
     bool is_named = index < options->outputs.count;
     const char *path = is_named ? options->outputs.items[index] : NULL;
@@ -177,8 +178,8 @@ static int choose_output(struct transfer *transfer, const struct options *option
 }
 
 /* -C: the headers get a Range, the file is gone on with. */
-static int choose_resume(struct transfer *transfer, const char *continue_at, struct fetchd_header **ret_headers,
-                         char **ret_range)
+static int choose_resume(struct transfer *transfer, const char *continue_at,
+                         struct fetchd_header **ret_headers, char **ret_range)
 {
     char *rest;
     if (!continue_at)
@@ -241,9 +242,15 @@ static void write_out(const struct get *get, const struct transfer *transfer, si
 {
     static const struct fetchd_done nothing = { .remote = "" };
     const struct writeout values = {
-        .options = &transfer->asked, .done = transfer->done.remote ? &transfer->done : &nothing,
-        .response = transfer->response, .file = file, .error_message = transfer->message ? transfer->message : "",
-        .exit_code = transfer->code, .body_bytes = transfer->body_bytes, .url_number = index, .retries = retries,
+        .options = &transfer->asked,
+        .done = transfer->done.remote ? &transfer->done : &nothing,
+        .response = transfer->response,
+        .file = file,
+        .error_message = transfer->message ? transfer->message : "",
+        .exit_code = transfer->code,
+        .body_bytes = transfer->body_bytes,
+        .url_number = index,
+        .retries = retries,
         .redirects = transfer->hops,
     };
     writeout_print(get->write_out, &values);
@@ -265,7 +272,8 @@ static int conclude(struct get *get, struct transfer *transfer, size_t index, ui
 
 static int fetch_one(struct get *get, size_t index)
 {
-    struct transfer transfer = { .options = get->options, .client = get->client, .asked = get->recipe.options };
+    struct transfer transfer = { .options = get->options, .client = get->client,
+                                 .asked = get->recipe.options };
     struct fetchd_header *headers = NULL;
     char *range = NULL, *url = upload_url(get->options, get->options->words.items[index]);
     uint64_t retries;

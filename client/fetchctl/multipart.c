@@ -96,7 +96,8 @@ static int read_part(struct part *part, const char *form)
     bool is_quoted = *at == '"';
     part->content = read_word(&at);
     if (part->how == '@' && !is_quoted && strchr(part->content, ','))
-        return refuse(form, "several files in one part are not supported; give one -F each, or quote the name");
+        return refuse(form,
+                      "several files in one part are not supported; give one -F each, or quote the name");
     return read_parameters(part, form, at);
 }
 
@@ -118,9 +119,10 @@ static void add_quoted(struct text *out, const char *text)
 static const char *guess_type(const char *path)
 {
     static const struct { const char *ending, *type; } types[] = {
-        { ".gif", "image/gif" }, { ".jpg", "image/jpeg" }, { ".jpeg", "image/jpeg" }, { ".png", "image/png" },
-        { ".svg", "image/svg+xml" }, { ".txt", "text/plain" }, { ".htm", "text/html" }, { ".html", "text/html" },
-        { ".pdf", "application/pdf" }, { ".xml", "application/xml" },
+        { ".gif", "image/gif" }, { ".jpg", "image/jpeg" }, { ".jpeg", "image/jpeg" },
+        { ".png", "image/png" }, { ".svg", "image/svg+xml" }, { ".txt", "text/plain" },
+        { ".htm", "text/html" }, { ".html", "text/html" }, { ".pdf", "application/pdf" },
+        { ".xml", "application/xml" },
     };
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof types / sizeof types[0]; i++)
@@ -138,7 +140,9 @@ static const char *base_name(const char *path)
 static void add_headers(struct body *body, const struct part *part, const char *boundary)
 {
     struct text headers = { 0 };
-    const char *filename = part->filename ? part->filename : part->how == '@' ? base_name(part->content) : NULL;
+    const char *filename = part->filename;
+    if (!filename && part->how == '@')
+        filename = base_name(part->content);
     const char *type = part->type ? part->type : part->how == '@' ? guess_type(filename) : NULL;
     text_addf(&headers, "--%s\r\nContent-Disposition: form-data; name=", boundary);
     add_quoted(&headers, part->name);

@@ -35,7 +35,8 @@ char *output_name_of(const char *url)
 uint64_t output_size(const struct output *output)
 {
     struct stat status;
-    return output->path && stat(output->path, &status) == 0 && S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
+    bool is_file = output->path && stat(output->path, &status) == 0 && S_ISREG(status.st_mode);
+    return is_file ? (uint64_t)status.st_size : 0;
 }
 
 bool output_is_terminal(const struct output *output)
@@ -78,7 +79,8 @@ static int open_file(struct output *output)
 
 static bool would_mess_terminal(const struct output *output, const void *data, size_t size)
 {
-    return output->written == 0 && !output->may_be_binary && output_is_terminal(output) && memchr(data, '\0', size);
+    return output->written == 0 && !output->may_be_binary && output_is_terminal(output)
+        && memchr(data, '\0', size);
 }
 
 int output_write(struct output *output, const void *data, size_t size)

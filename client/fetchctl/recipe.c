@@ -147,7 +147,8 @@ static int take_user(struct fetchd_options *asked, const char *user)
 static const char *method(const struct options *options)
 {
     static const struct { unsigned command; const char *method; } methods[] = {
-        { COMMAND_HEAD, "HEAD" }, { COMMAND_POST, "POST" }, { COMMAND_PUT, "PUT" }, { COMMAND_DELETE, "DELETE" },
+        { COMMAND_HEAD, "HEAD" }, { COMMAND_POST, "POST" }, { COMMAND_PUT, "PUT" },
+        { COMMAND_DELETE, "DELETE" },
     };
     if (options->method)
         return options->method;

@@ -17,7 +17,8 @@
 typedef void on_event(struct transfer *transfer, const struct fetchd_event *event);
 
 /* The first failure counts; what follows from it does not. */
-static void __attribute__((format(printf, 3, 4))) fail(struct transfer *transfer, int code, const char *format, ...)
+static void __attribute__((format(printf, 3, 4))) fail(struct transfer *transfer, int code,
+                                                       const char *format, ...)
 {
     char message[1024];
     va_list arguments;
@@ -67,7 +68,8 @@ static bool may_read_now(const struct transfer *transfer)
 static void send_body(struct transfer *transfer)
 {
     while (transfer->body && transfer->may_write && !transfer->body_sent) {
-        if (transfer->chunk_at == transfer->chunk_length && (!may_read_now(transfer) || !read_chunk(transfer)))
+        if (transfer->chunk_at == transfer->chunk_length
+            && (!may_read_now(transfer) || !read_chunk(transfer)))
             return;
         int64_t taken = fetchd_write(transfer->request, transfer->chunk + transfer->chunk_at,
                                      transfer->chunk_length - transfer->chunk_at, 0);
@@ -195,7 +197,8 @@ static void on_done(struct transfer *transfer, const struct fetchd_event *event)
     if (!error)
         return;
     /* What the daemon has tried it has tried as often as it may; the rest is ours. */
-    transfer->retryable = error->retryable && error->attempts == 0 && !transfer->response && transfer->code == 0;
+    transfer->retryable = error->retryable && error->attempts == 0 && !transfer->response
+        && transfer->code == 0;
     fail(transfer, error->exit_code, "%s: %s", error->name, error->message);
 }
 

@@ -21,8 +21,8 @@ static void print_error(const struct fetchd_error *error)
 {
     if (error)
         printf("\terror=%s\tretryable=%d\texit=%d\tphase=%s\tworker=%u\tcurl=%u %s\tmessage=%s", error->name,
-               error->retryable, error->exit_code, error->phase, error->worker, error->curl_code, error->curl_name,
-               error->message);
+               error->retryable, error->exit_code, error->phase, error->worker, error->curl_code,
+               error->curl_name, error->message);
 }
 
 static void print_response(const struct fetchd_response *response)
@@ -291,7 +291,8 @@ static void do_fetch(char **words)
     struct fetchd_reply *reply = fetchd_fetch(client, &options, ms_of(words));
     free(large);
     if (reply) {
-        printf("fetch\t%zu\tbody=%.*s", reply->body_size, reply->body_size < 64 ? (int)reply->body_size : 0, reply->body);
+        printf("fetch\t%zu\tbody=%.*s", reply->body_size, reply->body_size < 64 ? (int)reply->body_size : 0,
+               reply->body);
         print_response(reply->response);
         print_done(reply->done);
         putchar('\n');
@@ -308,8 +309,8 @@ static void do_connect(char **words)
         return;
     }
     const struct fetchd_daemon *daemon = fetchd_daemon_info(client);
-    printf("connect\t%s\t%s\t%s\t%u\t%u\tfeatures", daemon->address, daemon->server, daemon->instance, daemon->protocol,
-           daemon->max_requests);
+    printf("connect\t%s\t%s\t%s\t%u\t%u\tfeatures", daemon->address, daemon->server, daemon->instance,
+           daemon->protocol, daemon->max_requests);
     for (size_t i = 0; i < daemon->feature_count; i++)
         printf("\t%s", daemon->features[i]);
     putchar('\n');
@@ -359,12 +360,12 @@ static void do_fork(char **words)
 }
 
 static const struct { const char *name; void (*run)(char **words); } commands[] = {
-    { "open", do_open }, { "close", do_close }, { "start", do_start }, { "events", do_events }, { "poll", do_poll },
-    { "fd", do_fd }, { "pause", do_pause }, { "cancel", do_cancel }, { "release", do_release },
-    { "write", do_write }, { "finish", do_finish }, { "rewound", do_rewound }, { "response", do_response },
-    { "read", do_read }, { "drain", do_drain }, { "done", do_done }, { "fetch", do_fetch },
-    { "connect", do_connect }, { "ping", do_ping }, { "status", do_status }, { "reload", do_reload },
-    { "fork", do_fork },
+    { "open", do_open }, { "close", do_close }, { "start", do_start }, { "events", do_events },
+    { "poll", do_poll }, { "fd", do_fd }, { "pause", do_pause }, { "cancel", do_cancel },
+    { "release", do_release }, { "write", do_write }, { "finish", do_finish }, { "rewound", do_rewound },
+    { "response", do_response }, { "read", do_read }, { "drain", do_drain }, { "done", do_done },
+    { "fetch", do_fetch }, { "connect", do_connect }, { "ping", do_ping }, { "status", do_status },
+    { "reload", do_reload }, { "fork", do_fork },
 };
 
 static void run(char *line)

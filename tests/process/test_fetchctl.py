@@ -498,8 +498,8 @@ class Batch(TestCase):
                     peer.fail(frame.id, 'dns.failed', phase='dns', retryable=True)
                 elif frame.type == 'FETCH':
                     peer.respond(frame.id, b'', status=404)
-        run = self.run_with(serve, 'batch', '-', input=b'https://bad.test/\nhttps://o.test/\nhttps://o.test/' + b'a' * 40000,
-                            code=3)
+        urls = [b'https://bad.test/', b'https://o.test/', b'https://o.test/' + b'a' * 40000]
+        run = self.run_with(serve, 'batch', '-', '--concurrency', '1', input=b'\n'.join(urls), code=3)
         lines = {line['url'][:17]: line for line in self.lines(run)}
         self.assertEqual(lines['https://bad.test/']['error'],
                          dict(name='dns.failed', message='it was dns.failed', phase='dns', retryable=True))

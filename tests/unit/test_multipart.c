@@ -178,6 +178,8 @@ static void what_is_no_file_can_t_be_sent(void **state)
     body_finish(&body);
 }
 
-UNIT_TESTS(TEST(values_are_taken_as_they_are), TEST(names_can_t_break_the_header), TEST(files_have_a_name_and_a_type),
-           TEST(what_is_no_form_is_refused), TEST(boundaries_differ), TEST(a_body_is_read_again_from_its_start),
-           TEST(a_file_that_became_shorter_is_an_error_and_one_that_grew_is_cut), TEST(what_is_no_file_can_t_be_sent))
+UNIT_TESTS(TEST(values_are_taken_as_they_are), TEST(names_can_t_break_the_header),
+           TEST(files_have_a_name_and_a_type), TEST(what_is_no_form_is_refused), TEST(boundaries_differ),
+           TEST(a_body_is_read_again_from_its_start),
+           TEST(a_file_that_became_shorter_is_an_error_and_one_that_grew_is_cut),
+           TEST(what_is_no_file_can_t_be_sent))

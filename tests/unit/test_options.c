@@ -71,7 +71,8 @@ static void the_last_of_several_counts_but_lists_grow(void **state)
 {
     (void)state;
     struct options options;
-    assert_int_equal(parse(&options, COMMAND_GET, WORDS("-A", "1", "-A", "2", "-H", "a: b", "-H", "c: d", "-O", "-o", "x")),
+    assert_int_equal(parse(&options, COMMAND_GET,
+                           WORDS("-A", "1", "-A", "2", "-H", "a: b", "-H", "c: d", "-O", "-o", "x")),
                      0);
     assert_string_equal(options.user_agent, "2");
     assert_int_equal(options.headers.count, 2);
@@ -90,7 +91,8 @@ static void seconds_are_decimal(void **state)
     assert_int_equal(options.connect_timeout_ms, 1);
     options_finish(&options);
     for (size_t i = 0; i < 7; i++)
-        expect_code(COMMAND_GET, WORDS("-m", WORDS("", "x", "1x", "-1", "nan", "inf", "1e300")[i]), EXIT_USAGE);
+        expect_code(COMMAND_GET, WORDS("-m", WORDS("", "x", "1x", "-1", "nan", "inf", "1e300")[i]),
+                    EXIT_USAGE);
 }
 
 static void sizes_have_curls_letters(void **state)
@@ -107,15 +109,18 @@ static void sizes_have_curls_letters(void **state)
         options_finish(&options);
     }
     for (size_t i = 0; i < 7; i++)
-        expect_code(COMMAND_GET, WORDS("--limit-rate", WORDS("", "k", "5x", "5kk", "-5", "99999999999999999999",
-                                                             "18446744073709551615k")[i]), EXIT_USAGE);
+        expect_code(COMMAND_GET,
+                    WORDS("--limit-rate", WORDS("", "k", "5x", "5kk", "-5", "99999999999999999999",
+                                                "18446744073709551615k")[i]),
+                    EXIT_USAGE);
 }
 
 static void data_is_joined_as_curl_joins_it(void **state)
 {
     (void)state;
     struct options options;
-    assert_int_equal(parse(&options, COMMAND_POST, WORDS("-d", "a=1", "--data-raw", "@b", "--data-binary", "c\n")), 0);
+    assert_int_equal(
+        parse(&options, COMMAND_POST, WORDS("-d", "a=1", "--data-raw", "@b", "--data-binary", "c\n")), 0);
     assert_string_equal(options.data.data, "a=1&@b&c\n");
     assert_false(options.data_is_json);
     options_finish(&options);
@@ -159,7 +164,8 @@ static void what_is_unknown_is_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 7; i++)
-        expect_code(COMMAND_GET, WORDS(WORDS("--frob", "-Z", "-sZ", "--loc", "--locationx", "--=x", "--insecure=1")[i]),
+        expect_code(COMMAND_GET,
+                    WORDS(WORDS("--frob", "-Z", "-sZ", "--loc", "--locationx", "--=x", "--insecure=1")[i]),
                     EXIT_USAGE);
     expect_code(COMMAND_GET, WORDS("-c", "jar"), EXIT_UNSUPPORTED);
     expect_code(COMMAND_GET, WORDS("--http3"), EXIT_UNSUPPORTED);
@@ -207,10 +213,11 @@ static void secrets_are_overwritten_where_ps_would_show_them(void **state)
     options_finish(&options);
 }
 
-UNIT_TESTS(TEST(options_and_urls_may_be_mixed), TEST(short_options_stand_together_and_take_the_rest_of_the_word),
+UNIT_TESTS(TEST(options_and_urls_may_be_mixed),
+           TEST(short_options_stand_together_and_take_the_rest_of_the_word),
            TEST(long_options_take_the_next_word_or_what_follows_an_equals_sign),
-           TEST(the_last_of_several_counts_but_lists_grow), TEST(seconds_are_decimal), TEST(sizes_have_curls_letters),
-           TEST(data_is_joined_as_curl_joins_it), TEST(only_line_ends_of_a_file_are_left_out_of_data),
-           TEST(what_is_not_of_the_command_is_refused), TEST(what_is_unknown_is_refused),
-           TEST(json_means_a_body_or_a_format_as_the_command_has_it), TEST(max_redirs_takes_minus_one),
-           TEST(secrets_are_overwritten_where_ps_would_show_them))
+           TEST(the_last_of_several_counts_but_lists_grow), TEST(seconds_are_decimal),
+           TEST(sizes_have_curls_letters), TEST(data_is_joined_as_curl_joins_it),
+           TEST(only_line_ends_of_a_file_are_left_out_of_data), TEST(what_is_not_of_the_command_is_refused),
+           TEST(what_is_unknown_is_refused), TEST(json_means_a_body_or_a_format_as_the_command_has_it),
+           TEST(max_redirs_takes_minus_one), TEST(secrets_are_overwritten_where_ps_would_show_them))
