@@ -12,6 +12,9 @@
 #include "ipc/endpoint.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -474,6 +477,15 @@ static void raise_descriptor_limit(void)
         log_info("daemon: %llu descriptors allowed, in each process", (unsigned long long)limit.rlim_cur);
 }
 
+/* A buffer that grew for a slow reader goes back to the system when it is emptied; by itself glibc
+ * raises the size from which that holds with each one it frees. */
+static void return_large_buffers(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
+}
+
 static bool is_executable(const char *path)
 {
     uv_fs_t request;
@@ -600,6 +612,7 @@ static int prepare(struct daemon *daemon)
 {
     char error[CONF_ERROR_BYTES];
     raise_descriptor_limit();
+    return_large_buffers();
     name_instance(daemon);
     if (ipc_decoder_init(&daemon->decoder) < 0 || ipc_decoder_init(&daemon->kept_decoder) < 0)
         return -1;

@@ -1,6 +1,7 @@
 /* An answer on its way from libcurl to the daemon. */
 #include "answer.h"
 
+#include "h2window.h"
 #include "transfer.h"
 #include "websocket.h"
 
@@ -9,36 +10,24 @@
 
 #define DROPPED_MAX (64 * 1024)   /* of a redirect's body, to keep its connection; above it is cut */
 
-/* ---- HTTP/2 windows ----
- *
- * libcurl opens a stream's window to 10 MiB when its headers come, and what is under way when we
- * pause must be kept by it: 50 stalled streams would cost 500 MB. But with a speed limit set it
- * opens the window only as far as the limit's allowance for this second reaches. Setting the limit
- * anew with each piece of the body renews the allowance, so that nothing is slowed down and the
- * limit is just the window. All streams share a budget, so that one gets much and many get enough. */
-#define WINDOW_BUDGET (2 * 1024 * 1024)
-#define WINDOW_MOST (1024 * 1024)
-#define WINDOW_LEAST (24 * 1024)   /* above one piece of the body, or the limit would really limit */
-
-static void renew_window(struct transfer *transfer)
-{
-    unsigned bytes = WINDOW_BUDGET / transfer->owner->windowed;
-    bytes = bytes > WINDOW_MOST ? WINDOW_MOST : bytes < WINDOW_LEAST ? WINDOW_LEAST : bytes;
-    easy_limit_window(transfer->easy, bytes);
-}
-
+/* It shares the windows of HTTP/2 from now on. */
 static void begin_window(struct transfer *transfer)
 {
     if (!transfer->windowed)
-        transfer->owner->windowed++;
+        h2window_enter();
     transfer->windowed = true;
-    renew_window(transfer);
+}
+
+static void end_window(struct transfer *transfer)
+{
+    if (transfer->windowed)
+        h2window_leave();
+    transfer->windowed = false;
 }
 
 void answer_reset(struct transfer *transfer)
 {
-    transfer->owner->windowed -= transfer->windowed;
-    transfer->windowed = false;
+    end_window(transfer);
     transfer->is_hop = false;
     transfer->dropped_bytes = 0;
     transfer->receive_paused = false;
@@ -178,8 +167,6 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
     }
     if (!transfer->responded)
         answer_respond(transfer);
-    if (transfer->windowed)
-        renew_window(transfer);
     deadline_progress(&transfer->deadline);
     switch (body_take(&transfer->body, data, length)) {
     case BODY_TAKEN:

@@ -51,7 +51,7 @@ static unsigned set_base(struct easy *easy)
         result |= SET(easy, SSL_VERIFYPEER, 0L) | SET(easy, SSL_VERIFYHOST, 0L);
     easy->http_version = CURL_HTTP_VERSION_2TLS;
     easy->plain = true;
-    easy->windowed = easy->shares = false;
+    easy->shares = false;
     return result;
 }
 
@@ -153,18 +153,9 @@ CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct c
         easy->shares = shares;
         result |= SET(easy, PIPEWAIT, (long)shares);
     }
-    if (easy->windowed)
-        easy_limit_window(easy, 0);
-    easy->windowed = false;
     result |= SET(easy, URL, fetch->url.data) | SET(easy, HTTPHEADER, lines) | set_method(easy, fetch)
         | set_rarely_used(easy, fetch);
     return result == CURLE_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
-}
-
-void easy_limit_window(struct easy *easy, unsigned bytes)
-{
-    easy->windowed = true;
-    SET(easy, MAX_RECV_SPEED_LARGE, (curl_off_t)bytes);
 }
 
 CURLcode easy_connect_only(struct easy *easy)
@@ -190,7 +181,7 @@ void *easy_ssl(struct easy *easy)
     return result == CURLE_OK && info ? info->internals : NULL;
 }
 
-static uint64_t big_info(struct easy *easy, CURLINFO info)
+uint64_t easy_big_info(struct easy *easy, CURLINFO info)
 {
     curl_off_t value = 0;
     curl_easy_getinfo(easy->curl, info, &value);
@@ -200,15 +191,15 @@ static uint64_t big_info(struct easy *easy, CURLINFO info)
 void easy_fill_done(struct easy *easy, struct ipc_done *done)
 {
     done->bytes_sent = (uint64_t)easy_info(easy, CURLINFO_REQUEST_SIZE)
-        + big_info(easy, CURLINFO_SIZE_UPLOAD_T);
+        + easy_big_info(easy, CURLINFO_SIZE_UPLOAD_T);
     done->bytes_received = (uint64_t)easy_info(easy, CURLINFO_HEADER_SIZE)
-        + big_info(easy, CURLINFO_SIZE_DOWNLOAD_T);
-    done->first_byte_us = big_info(easy, CURLINFO_STARTTRANSFER_TIME_T);
-    done->total_us = big_info(easy, CURLINFO_TOTAL_TIME_T);
+        + easy_big_info(easy, CURLINFO_SIZE_DOWNLOAD_T);
+    done->first_byte_us = easy_big_info(easy, CURLINFO_STARTTRANSFER_TIME_T);
+    done->total_us = easy_big_info(easy, CURLINFO_TOTAL_TIME_T);
     done->reused = easy_info(easy, CURLINFO_NUM_CONNECTS) == 0;
     if (done->reused)
         return;
-    done->dns_us = big_info(easy, CURLINFO_NAMELOOKUP_TIME_T);
-    done->connect_us = big_info(easy, CURLINFO_CONNECT_TIME_T);
-    done->tls_us = big_info(easy, CURLINFO_APPCONNECT_TIME_T);
+    done->dns_us = easy_big_info(easy, CURLINFO_NAMELOOKUP_TIME_T);
+    done->connect_us = easy_big_info(easy, CURLINFO_CONNECT_TIME_T);
+    done->tls_us = easy_big_info(easy, CURLINFO_APPCONNECT_TIME_T);
 }

@@ -31,7 +31,7 @@ struct easy {
     struct easy *next;            /* in the partition's pool */
     long http_version;            /* as set last */
     bool plain;                   /* nothing was set that the next request must not inherit */
-    bool windowed, shares;        /* but these two, which easy_prepare() sees to */
+    bool shares;                  /* but this, which easy_prepare() sees to */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -44,15 +44,13 @@ void easy_destroy(struct easy *easy);
 CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines,
                       bool shares);
 
-/* How much libcurl may have on the way to us, for HTTP/2; see window.h. */
-void easy_limit_window(struct easy *easy, unsigned bytes);
-
 /* For a WebSocket: after the answer 101 the connection is ours. */
 CURLcode easy_connect_only(struct easy *easy);
 
 /* Microseconds, bytes and the like of a transfer that ended or is under way. */
 void easy_fill_done(struct easy *easy, struct ipc_done *done);
-long easy_info(struct easy *easy, CURLINFO info);      /* of those that are long */
+long easy_info(struct easy *easy, CURLINFO info);           /* of those that are long */
+uint64_t easy_big_info(struct easy *easy, CURLINFO info);   /* of those that are curl_off_t */
 
 /* The SSL of a connection that is there; NULL without TLS. */
 void *easy_ssl(struct easy *easy);

@@ -37,7 +37,7 @@ struct transfer {
     bool is_http, is_https, idempotent;
 
     /* The hop under way. */
-    enum failure_phase phase;          /* as far as it has come, from SEND on */
+    enum failure_phase phase;          /* as far as it has come, from TLS on */
     bool sent;                         /* a request byte may have left */
     bool dialled;                      /* an address passed the egress rules, since the last request */
     bool remote_public;
@@ -76,7 +76,6 @@ struct transfers {
     unsigned count, pooled;
     struct turn_task ready_task;
     struct transfer *ready, **ready_last;            /* their scouts are connected */
-    unsigned windowed;                               /* HTTP/2 answers under way */
     struct ipc_pair *pairs;                          /* room for the headers of one answer */
     size_t pairs_capacity;
     uint64_t tls_failures;
