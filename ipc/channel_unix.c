@@ -65,14 +65,15 @@ static ssize_t receive(struct ipc_channel *channel, void *place, size_t size)
     return got;
 }
 
-static void on_readable(struct ipc_channel *channel)
+/* False when there was nothing, or it was the end. */
+static bool on_readable(struct ipc_channel *channel)
 {
     bool fresh = ipc_buffer_length(&channel->in) == 0;
     size_t size = fresh ? IPC_SCRATCH_BYTES : ipc_channel_wanted(channel);
     uint8_t *place = fresh ? channel->hub->scratch : ipc_buffer_reserve(&channel->in, size);
     if (!place) {
         ipc_channel_ended(channel, UV_ENOMEM, "no memory for a frame");
-        return;
+        return false;
     }
     ssize_t got = receive(channel, place, size);
     if (got == 0)
@@ -83,14 +84,24 @@ static void on_readable(struct ipc_channel *channel)
         ipc_channel_received(channel, place, (size_t)got);
     else if (got > 0)
         ipc_channel_received_in_place(channel, (size_t)got);
+    return got > 0;
+}
+
+/* A peer that dies with something of ours unread leaves an error on the socket, yet what it said before
+ * lies there too: a worker's SENDING, say, without which its POST would be sent twice. libuv says EBADF
+ * whenever the kernel reports an error. */
+static void on_broken(struct ipc_channel *channel, int status)
+{
+    while (channel->open && !channel->ended && on_readable(channel))
+        ;
+    ipc_channel_ended(channel, status == UV_EBADF ? UV_ECONNRESET : status, "the connection broke");
 }
 
 static void on_uv_poll(uv_poll_t *poll, int status, int events)
 {
     struct ipc_channel *channel = poll->data;
     if (status < 0) {
-        /* libuv says EBADF whenever the kernel reports an error on the socket. */
-        ipc_channel_ended(channel, status == UV_EBADF ? UV_ECONNRESET : status, "the connection broke");
+        on_broken(channel, status);
         return;
     }
     if ((events & UV_READABLE) && channel->open && !channel->ended)

@@ -310,6 +310,24 @@ static void a_peer_that_closes_is_an_orderly_end_behind_all_it_said(void **state
     end(&owner);
 }
 
+/* As a killed worker does. */
+static void a_peer_that_dies_with_something_unread_is_heard_to_its_last_word(void **state)
+{
+    (void)state;
+    struct owner owner;
+    begin(&owner, 1 << 20);
+    send_pings(&owner, 5);
+    assert_true(ipc_channel_flush(&owner.channel));
+    write_pings(&owner, 3000);
+    close(owner.far);
+    owner.far = -1;
+    turn();
+    assert_int_equal(owner.frames, 3000);
+    assert_int_equal(owner.ends, 1);
+    assert_int_equal(owner.end_status, UV_ECONNRESET);
+    end(&owner);
+}
+
 static void a_paused_channel_reads_nothing_and_loses_nothing(void **state)
 {
     (void)state;
@@ -693,6 +711,7 @@ UV_TESTS(TEST(frames_in_one_piece_arrive_one_by_one_in_order), TEST(a_frame_fed_
            TEST(an_oversize_length_ends_the_channel_before_its_bytes_come),
            TEST(a_malformed_frame_ends_the_channel_and_nothing_behind_it_arrives),
            TEST(a_peer_that_closes_is_an_orderly_end_behind_all_it_said),
+           TEST(a_peer_that_dies_with_something_unread_is_heard_to_its_last_word),
            TEST(a_paused_channel_reads_nothing_and_loses_nothing), TEST(a_pause_from_within_a_frame_is_kept),
            TEST(what_is_sent_in_one_turn_leaves_with_one_write),
            TEST(what_exceeds_the_limit_is_refused_and_the_rest_arrives), TEST(flush_writes_before_it_returns),
