@@ -128,7 +128,7 @@ static void the_defaults_are_the_documented_ones(void **state)
     assert_int_equal(conf->drain_timeout_ms, 30000);
     assert_int_equal(conf->partition_idle_ms, 120000);
     assert_int_equal(conf->max_header_bytes, 256 * 1024);
-    assert_int_equal(conf->backlog_bytes, 1024 * 1024);
+    assert_int_equal(conf->backlog_bytes, 512 * 1024);
     assert_int_equal(conf->egress_allow.count, 0);
     assert_int_equal(conf->egress_deny.count, 5);
     assert_string_equal(conf->egress_deny.items[1], "link-local");
