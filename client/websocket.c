@@ -45,7 +45,8 @@ static const struct fetchd_ws_message *tell(struct websocket *websocket, const s
 }
 
 /* Control frames come between the pieces of a message, so they have a place of their own. */
-static const struct fetchd_ws_message *tell_control(struct websocket *websocket, const struct ipc_message *message)
+static const struct fetchd_ws_message *tell_control(struct websocket *websocket,
+                                                    const struct ipc_message *message)
 {
     if (message->data.length > 0)
         memcpy(websocket->control, message->data.data, message->data.length);
@@ -56,8 +57,8 @@ static const struct fetchd_ws_message *tell_control(struct websocket *websocket,
 static enum ipc_error_code add(struct websocket *websocket, const struct ipc_message *message)
 {
     bool more = message->more && !websocket->pieces;
-    switch (assembly_add(&websocket->assembly, (unsigned)message->kind, message->data.data, message->data.length,
-                         more)) {
+    switch (assembly_add(&websocket->assembly, (unsigned)message->kind, message->data.data,
+                         message->data.length, more)) {
     case ASSEMBLY_PARTIAL:
     case ASSEMBLY_WHOLE:
         return IPC_ERROR_NONE;
@@ -113,7 +114,8 @@ static const char *check_control(const struct ipc_message *message)
 {
     if (message->kind > FETCHD_WS_PONG)
         return "is of no kind that there is";
-    return message->more || message->data.length > WEBSOCKET_CONTROL_BYTES ? "is no possible control frame" : NULL;
+    bool is_right = !message->more && message->data.length <= WEBSOCKET_CONTROL_BYTES;
+    return is_right ? NULL : "is no possible control frame";
 }
 
 static const char *check(struct fetchd_request *request, const struct ipc_message *message)

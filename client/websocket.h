@@ -34,8 +34,8 @@ void websocket_destroy(struct websocket *websocket);
 
 /* ---- what comes, before the application hears of it ---- */
 
-/* A MESSAGE has arrived. NULL, and whether it must be told; or what is wrong with it. One that is not told has
- * been taken. */
+/* A MESSAGE has arrived. NULL, and whether it must be told; or what is wrong with it. One that is
+ * not told has been taken. */
 const char *websocket_hear(struct fetchd_request *request, const struct ipc_message *message, bool *ret_told);
 
 /* FLUSHED and REOPEN. False when they must not come. */

@@ -31,13 +31,15 @@ struct fetchd_request *fetchd_ws_open(struct fetchd_client *client, const struct
     int result = FETCHD_FAILED;
     request_wait_for(request);
     if (!request->websocket)
-        failure_set(&client->failure, IPC_ERROR_REQUEST_INVALID, "the URL of a WebSocket begins with ws: or wss:");
+        failure_set(&client->failure, IPC_ERROR_REQUEST_INVALID,
+                    "the URL of a WebSocket begins with ws: or wss:");
     else
         result = wait_open(request, deadline_ms);
     if (result == 0)
         return request;
     if (result == FETCHD_TIMED_OUT)
-        failure_set(&client->failure, IPC_ERROR_TIMEOUT_TOTAL, "the WebSocket was not open within %d ms", timeout_ms);
+        failure_set(&client->failure, IPC_ERROR_TIMEOUT_TOTAL,
+                    "the WebSocket was not open within %d ms", timeout_ms);
     else if (request->websocket)
         keep_failure(request);
     fetchd_release(request);
@@ -54,7 +56,8 @@ static int no_more(struct fetchd_request *request)
     return request->done.error ? FETCHD_FAILED : FETCHD_CLOSED;
 }
 
-int fetchd_ws_recv(struct fetchd_request *socket, const struct fetchd_ws_message **ret_message, int timeout_ms)
+int fetchd_ws_recv(struct fetchd_request *socket, const struct fetchd_ws_message **ret_message,
+                   int timeout_ms)
 {
     if (!socket)
         return FETCHD_FAILED;

@@ -4,6 +4,7 @@
 #include "get.h"
 #include "say.h"
 #include "status.h"
+#include "ws.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static const struct command {
     { "put", COMMAND_PUT, "URL...", "send with PUT", get_run },
     { "delete", COMMAND_DELETE, "URL...", "ask with DELETE", get_run },
     { "request", COMMAND_REQUEST, "-X METHOD URL...", "ask with any method", get_run },
+    { "ws", COMMAND_WS, "URL", "talk over a WebSocket, a message a line", ws_run },
     { "batch", COMMAND_BATCH, "FILE|-", "fetch a list of URLs, a JSON line for each", batch_run },
     { "bench", COMMAND_BENCH, "URL", "fetch one URL many times and measure", run_bench },
     { "status", COMMAND_STATUS, "", "what the daemon is doing", status_run },
@@ -43,8 +45,8 @@ static int print_help(FILE *out)
         fprintf(out, "  fetchctl %-8s %-17s %s\n", commands[i].name, commands[i].words, commands[i].help);
     fputs("  fetchctl help     [COMMAND]         this, or the options of a command\n"
           "  fetchctl version                    versions\n\n"
-          "Options have curl's names and meanings, exit codes as well; 110 no daemon, 111 overloaded or over\n"
-          "quota, 112 denied, 113 worker lost. The daemon is looked for at $FETCHD_ADDRESS, else at\n"
+          "Options have curl's names and meanings, exit codes as well; 110 no daemon, 111 overloaded or\n"
+          "over quota, 112 denied, 113 worker lost. The daemon is looked for at $FETCHD_ADDRESS, else at\n"
           "unix:$XDG_RUNTIME_DIR/fetchd/fetchd.sock, then at unix:/run/fetchd/fetchd.sock.\n\n", out);
     options_print(out, ~0u);
     return 0;

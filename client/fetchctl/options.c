@@ -14,6 +14,7 @@
 #define FETCHING (COMMAND_GET | COMMAND_HEAD | COMMAND_POST | COMMAND_PUT | COMMAND_DELETE | COMMAND_REQUEST)
 #define ASKING (FETCHING | COMMAND_BATCH | COMMAND_BENCH)
 #define SENDING (ASKING & ~(unsigned)COMMAND_HEAD)
+#define TALKING (ASKING | COMMAND_WS)
 
 enum kind {
     FLAG,          /* bool */
@@ -53,54 +54,72 @@ static int take_expect_bytes(struct options *options, const char *argument);
 
 static const struct option table[] = {
     { 'X', "request", WORD, SENDING, AT(method), "METHOD", "use this method", NULL },
-    { 'H', "header", WORDS, ASKING, AT(headers), "LINE|@FILE", "send this header", NULL },
-    { 'A', "user-agent", WORD, ASKING, AT(user_agent), "NAME", "send this User-Agent", NULL },
-    { 'e', "referer", WORD, ASKING, AT(referer), "URL", "send this Referer", NULL },
-    { 'b', "cookie", WORD, ASKING, AT(cookie), "NAME=VALUE", "send this Cookie header", NULL },
-    { 'd', "data", CALL, SENDING, 0, "DATA|@FILE", "send this body; line ends of a file are left out", take_data },
+    { 'H', "header", WORDS, TALKING, AT(headers), "LINE|@FILE", "send this header", NULL },
+    { 'A', "user-agent", WORD, TALKING, AT(user_agent), "NAME", "send this User-Agent", NULL },
+    { 'e', "referer", WORD, TALKING, AT(referer), "URL", "send this Referer", NULL },
+    { 'b', "cookie", WORD, TALKING, AT(cookie), "NAME=VALUE", "send this Cookie header", NULL },
+    { 'd', "data", CALL, SENDING, 0, "DATA|@FILE", "send this body; line ends of a file are left out",
+      take_data },
     { 0, "data-ascii", CALL, SENDING, 0, "DATA|@FILE", "as --data", take_data },
     { 0, "data-binary", CALL, SENDING, 0, "DATA|@FILE", "send this body as it is", take_data_binary },
     { 0, "data-raw", CALL, SENDING, 0, "DATA", "send this body; @ means nothing", take_data_raw },
-    { 0, "json", CALL, SENDING & ~(unsigned)COMMAND_BENCH, 0, "DATA|@FILE", "send JSON and ask for JSON", take_json },
+    { 0, "json", CALL, SENDING & ~(unsigned)COMMAND_BENCH, 0, "DATA|@FILE", "send JSON and ask for JSON",
+      take_json },
     { 'F', "form", WORDS, FETCHING & SENDING, AT(forms), "NAME=VALUE|@FILE", "send a multipart form", NULL },
-    { 'T', "upload-file", WORD, FETCHING & SENDING, AT(upload), "FILE|-", "send this file, streamed", NULL },
-    { 'o', "output", WORDS, FETCHING, AT(outputs), "FILE", "write the body there; one for each URL", NULL },
-    { 'O', "remote-name", CALL, FETCHING, 0, NULL, "write the body to the URL's file name", take_remote_name },
-    { 0, "create-dirs", FLAG, FETCHING, AT(create_dirs), NULL, "make the folders of -o", NULL },
-    { 'C', "continue-at", WORD, FETCHING, AT(continue_at), "OFFSET|-", "resume there, - where the file ends", NULL },
+    { 'T', "upload-file", WORD, FETCHING & SENDING, AT(upload), "FILE|-", "send this file", NULL },
+    { 'o', "output", WORDS, FETCHING | COMMAND_WS, AT(outputs), "FILE",
+      "write the body there; one for each URL", NULL },
+    { 'O', "remote-name", CALL, FETCHING, 0, NULL, "write the body to the URL's file name",
+      take_remote_name },
+    { 0, "create-dirs", FLAG, FETCHING | COMMAND_WS, AT(create_dirs), NULL, "make the folders of -o", NULL },
+    { 'C', "continue-at", WORD, FETCHING, AT(continue_at), "OFFSET|-", "resume there, - where the file ends",
+      NULL },
     { 'r', "range", WORD, ASKING, AT(range), "RANGE", "ask for these bytes only", NULL },
     { 'i', "include", FLAG, FETCHING, AT(include), NULL, "write the headers before the body", NULL },
     { 'I', "head", FLAG, FETCHING, AT(head), NULL, "ask for the headers only", NULL },
-    { 'L', "location", FLAG, ASKING, AT(follow), NULL, "follow redirects", NULL },
-    { 0, "max-redirs", CALL, ASKING, 0, "N", "at most so many, -1 without limit", take_max_redirects },
-    { 'f', "fail", FLAG, ASKING, AT(fail), NULL, "a status of 400 and above is an error, exit code 22", NULL },
-    { 'u', "user", SECRET, ASKING, AT(user), "USER:PASSWORD", "credentials for the origin", NULL },
-    { 'x', "proxy", SECRET, ASKING, AT(proxy), "[SCHEME://]HOST[:PORT]", "go through this proxy", NULL },
-    { 'k', "insecure", FLAG, ASKING, AT(insecure), NULL, "don't verify the origin's certificate", NULL },
-    { 0, "cacert", WORD, ASKING, AT(ca_file), "FILE", "trust these certificates (PEM) instead of the system's", NULL },
-    { 'E', "cert", WORD, ASKING, AT(cert_file), "FILE", "the client's certificate (PEM)", NULL },
-    { 0, "key", WORD, ASKING, AT(key_file), "FILE", "its key (PEM)", NULL },
-    { 0, "resolve", WORDS, ASKING, AT(resolve), "HOST:PORT:ADDRESS", "the address of a name", NULL },
+    { 'L', "location", FLAG, TALKING, AT(follow), NULL, "follow redirects", NULL },
+    { 0, "max-redirs", CALL, TALKING, 0, "N", "at most so many, -1 without limit", take_max_redirects },
+    { 'f', "fail", FLAG, ASKING, AT(fail), NULL, "a status of 400 and above is an error, code 22", NULL },
+    { 'u', "user", SECRET, TALKING, AT(user), "USER:PASSWORD", "credentials for the origin", NULL },
+    { 'x', "proxy", SECRET, TALKING, AT(proxy), "[SCHEME://]HOST[:PORT]", "go through this proxy", NULL },
+    { 'k', "insecure", FLAG, TALKING, AT(insecure), NULL, "don't verify the origin's certificate", NULL },
+    { 0, "cacert", WORD, TALKING, AT(ca_file), "FILE", "trust these certificates (PEM), not the system's",
+      NULL },
+    { 'E', "cert", WORD, TALKING, AT(cert_file), "FILE", "the client's certificate (PEM)", NULL },
+    { 0, "key", WORD, TALKING, AT(key_file), "FILE", "its key (PEM)", NULL },
+    { 0, "resolve", WORDS, TALKING, AT(resolve), "HOST:PORT:ADDRESS", "the address of a name", NULL },
     { 0, "compressed", FLAG, ASKING, AT(compressed), NULL, "ask for gzip, br, zstd and decode", NULL },
     { '0', "http1.0", CALL, ASKING, 0, NULL, "speak HTTP/1.0", take_http_1_0 },
     { 0, "http1.1", CALL, ASKING, 0, NULL, "speak HTTP/1.1", take_http_1_1 },
     { 0, "http2", CALL, ASKING, 0, NULL, "speak HTTP/2", take_http_2 },
-    { 'm', "max-time", SECONDS, ASKING, AT(max_time_ms), "SECONDS", "for the whole request", NULL },
-    { 0, "connect-timeout", SECONDS, ASKING, AT(connect_timeout_ms), "SECONDS", "until connected", NULL },
+    { 'm', "max-time", SECONDS, TALKING, AT(max_time_ms), "SECONDS", "for the whole request", NULL },
+    { 0, "connect-timeout", SECONDS, TALKING, AT(connect_timeout_ms), "SECONDS", "until connected", NULL },
     { 0, "limit-rate", BYTES, ASKING, AT(limit_rate_bytes), "SPEED", "bytes a second; k, m, g", NULL },
-    { 0, "retry", NUMBER, FETCHING, AT(retry), "N", "attempts after the first, when a failure may pass", NULL },
-    { 's', "silent", FLAG, ASKING, AT(silent), NULL, "no progress, no error messages", NULL },
-    { 'S', "show-error", FLAG, ASKING, AT(show_error), NULL, "error messages in spite of -s", NULL },
-    { 'v', "verbose", FLAG, FETCHING, AT(verbose), NULL, "say what happens, credentials left out", NULL },
-    { 'w', "write-out", WORD, FETCHING, AT(write_out), "FORMAT|@FILE", "print this afterwards, %{http_code} and others",
+    { 0, "retry", NUMBER, FETCHING, AT(retry), "N", "attempts after the first when a failure may pass",
       NULL },
+    { 's', "silent", FLAG, TALKING, AT(silent), NULL, "no progress, no error messages", NULL },
+    { 'S', "show-error", FLAG, TALKING, AT(show_error), NULL, "error messages in spite of -s", NULL },
+    { 'v', "verbose", FLAG, FETCHING | COMMAND_WS, AT(verbose), NULL,
+      "say what happens, credentials left out", NULL },
+    { 'w', "write-out", WORD, FETCHING, AT(write_out), "FORMAT|@FILE",
+      "print this afterwards, %{http_code} and others", NULL },
+    { 0, "subprotocol", WORDS, COMMAND_WS, AT(subprotocols), "NAME", "offer this one; best first", NULL },
+    { 0, "binary", FLAG, COMMAND_WS, AT(binary), NULL, "lines go out as binary messages", NULL },
+    { 0, "count", NUMBER, COMMAND_WS, AT(count), "N", "close after N messages came, not at the end of stdin",
+      NULL },
+    { 0, "ping", SECONDS, COMMAND_WS, AT(ping_ms), "SECONDS", "a keep-alive ping so often", NULL },
+    { 0, "reconnect", FLAG, COMMAND_WS, AT(reconnect), NULL, "open it again when its worker is lost", NULL },
+    { 0, "interval", SECONDS, COMMAND_TOP, AT(interval_ms), "SECONDS", "between two looks (1)", NULL },
     { 0, "fresh", FLAG, ASKING, AT(fresh), NULL, "a connection of its own for each request", NULL },
-    { 0, "concurrency", NUMBER, COMMAND_BATCH | COMMAND_BENCH, AT(concurrency), "N", "requests at once", NULL },
+    { 0, "concurrency", NUMBER, COMMAND_BATCH | COMMAND_BENCH, AT(concurrency), "N", "so many at once (32)",
+      NULL },
     { 0, "hash", FLAG, COMMAND_BATCH, AT(hash), NULL, "print the SHA-256 of each body", NULL },
     { 0, "requests", NUMBER, COMMAND_BENCH, AT(requests), "N", "so many in all (1000)", NULL },
     { 0, "connections", NUMBER, COMMAND_BENCH, AT(connections), "N", "connections to the daemon (1)", NULL },
-    { 0, "expect-bytes", CALL, COMMAND_BENCH, 0, "N", "a body of another size is an error", take_expect_bytes },
-    { 0, "json", FLAG, COMMAND_STATUS | COMMAND_BENCH, AT(as_json), NULL, "print JSON", NULL },
+    { 0, "expect-bytes", CALL, COMMAND_BENCH, 0, "N", "another size of the body is an error",
+      take_expect_bytes },
+    { 0, "json", FLAG, COMMAND_STATUS | COMMAND_WORKERS | COMMAND_BENCH, AT(as_json), NULL, "print JSON",
+      NULL },
     { 'c', "cookie-jar", UNSUPPORTED, ASKING, 0, "FILE", "cookies can't be saved", NULL },
     { 0, "http3", UNSUPPORTED, ASKING, 0, NULL, "HTTP/3 is not there", NULL },
 };
@@ -158,7 +177,8 @@ static int take_seconds(const char *name, const char *argument, uint64_t *ret_ms
 {
     char *rest;
     double seconds = strtod(argument, &rest);
-    if (rest == argument || *rest || !isfinite(seconds) || seconds < 0 || seconds > 4000000 || *argument == '-')
+    if (rest == argument || *rest || !isfinite(seconds) || seconds < 0 || seconds > 4000000
+        || *argument == '-')
         return refuse(name, argument, "a number of seconds");
     *ret_ms = (uint64_t)(seconds * 1000 + 0.5);
     if (seconds > 0 && *ret_ms == 0)
@@ -331,8 +351,8 @@ static int refuse_option(const struct option *option, const char *spelled)
 }
 
 /* One option; `attached` is what stands in the same word, NULL for nothing. */
-static int take_option(struct options *options, const struct option *option, const char *spelled, char *attached,
-                       int argc, char **argv, int *at)
+static int take_option(struct options *options, const struct option *option, const char *spelled,
+                       char *attached, int argc, char **argv, int *at)
 {
     if (!option || !(option->commands & options->command))
         return refuse_option(option, spelled);
@@ -372,7 +392,8 @@ static int take_short(struct options *options, int argc, char **argv, int *at)
         const char spelled[] = { '-', *letter, '\0' };
         const struct option *option = find(options->command, *letter, NULL, 0);
         bool takes = option && option->argument;
-        int code = take_option(options, option, spelled, takes && letter[1] ? letter + 1 : NULL, argc, argv, at);
+        char *attached = takes && letter[1] ? letter + 1 : NULL;
+        int code = take_option(options, option, spelled, attached, argc, argv, at);
         if (code != 0 || takes)
             return code;
     }
@@ -383,7 +404,7 @@ int options_parse(struct options *options, unsigned command, int argc, char **ar
 {
     bool only_words = false;
     *options = (struct options){ .command = command, .max_redirects = -2, .concurrency = 32, .requests = 1000,
-                                 .connections = 1 };
+                                 .connections = 1, .interval_ms = 1000 };
     for (int at = first; at < argc; at++) {
         const char *word = argv[at];
         int code = 0;
@@ -419,8 +440,9 @@ void options_print(FILE *out, unsigned commands)
         char left[64];
         if (!(option->commands & commands) || option->kind == UNSUPPORTED)
             continue;
-        snprintf(left, sizeof left, "%c%c%c --%s %s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
-                 option->letter ? ',' : ' ', option->name, option->argument ? option->argument : "");
+        snprintf(left, sizeof left, "%c%c%c --%s %s", option->letter ? '-' : ' ',
+                 option->letter ? option->letter : ' ', option->letter ? ',' : ' ', option->name,
+                 option->argument ? option->argument : "");
         fprintf(out, "  %-42s %s\n", left, option->help);
     }
 }

@@ -12,13 +12,14 @@
 enum {
     COMMAND_GET = 1, COMMAND_HEAD = 2, COMMAND_POST = 4, COMMAND_PUT = 8, COMMAND_DELETE = 16,
     COMMAND_REQUEST = 32, COMMAND_BATCH = 64, COMMAND_BENCH = 128, COMMAND_STATUS = 256,
-    COMMAND_METRICS = 512, COMMAND_RELOAD = 1024, COMMAND_DRAIN = 2048,
+    COMMAND_METRICS = 512, COMMAND_RELOAD = 1024, COMMAND_DRAIN = 2048, COMMAND_WS = 4096,
+    COMMAND_WORKERS = 8192, COMMAND_TOP = 16384,
 };
 
 /* Exit codes of our own making; all others come from the table of error names. */
 enum {
-    EXIT_USAGE = 2, EXIT_UNSUPPORTED = 4, EXIT_HTTP_ERROR = 22, EXIT_WRITE = 23, EXIT_READ = 26,
-    EXIT_RANGE = 33, EXIT_CERTIFICATE = 58, EXIT_CA_FILE = 77,
+    EXIT_USAGE = 2, EXIT_UNSUPPORTED = 4, EXIT_PARTIAL = 18, EXIT_HTTP_ERROR = 22, EXIT_WRITE = 23,
+    EXIT_READ = 26, EXIT_RANGE = 33, EXIT_SEND = 55, EXIT_CERTIFICATE = 58, EXIT_CA_FILE = 77,
 };
 
 struct options {
@@ -38,6 +39,10 @@ struct options {
     uint64_t concurrency, requests, connections;
     uint64_t expect_bytes;
     bool has_expect_bytes, hash, as_json;
+    struct strings subprotocols;
+    bool binary, reconnect;
+    uint64_t count;                /* 0: not given */
+    uint64_t ping_ms, interval_ms;
 };
 
 /* Reads argv[first] and what follows. 0, or the exit code, the reason already said. Secrets are

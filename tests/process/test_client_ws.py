@@ -1,5 +1,5 @@
-"""libfetchd's WebSockets, by a probe that follows commands, beside a daemon that sends frames in parts, gives little
-credit, loses workers, breaks the protocol and dies."""
+"""libfetchd's WebSockets, by a probe that follows commands, beside a daemon that sends frames in parts,
+gives little credit, loses workers, breaks the protocol and dies."""
 import queue
 import re
 import subprocess
@@ -49,8 +49,8 @@ class Line:
 
 class Probe:
     def __init__(self, address):
-        self.process = subprocess.Popen([str(PROBE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        errors='surrogateescape')
+        self.process = subprocess.Popen([str(PROBE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, errors='surrogateescape')
         self.do('open', address=address)
 
     def end(self):
@@ -152,7 +152,7 @@ class Side:
         return frame
 
     def hear(self, again=0):
-        """The next whole message but pings: (kind, data, how many pieces). Gives `again` credit after each piece."""
+        """The next whole message but pings: (kind, data, how many pieces). Each piece earns `again`."""
         data, pieces, kind = b'', 0, None
         while True:
             frame = self.take(self.peer.receive())
@@ -170,7 +170,8 @@ class Side:
                 return kind, data, pieces
 
     def done(self, code=1000, reason='', **more):
-        self.peer.send('DONE', self.id, dict(status=101, close_code=code, close_reason=reason, worker=3, **more))
+        self.peer.send('DONE', self.id, dict(status=101, close_code=code, close_reason=reason, worker=3,
+                                             **more))
 
     def fail(self, name, code=1006):
         self.done(code, error=dict(name=name, message='it was %s' % name))
@@ -207,10 +208,12 @@ class Opening(TestCase):
     def test_options_reach_the_daemon(self):
         def serve(peer):
             fetch = peer.expect('FETCH')
-            assert fetch.body == dict(url=URL, subprotocols=['chat.2'], ping_interval_ms=30000, reconnect=True,
-                                      fragments=True, max_message_bytes=1000, window=5000), fetch
+            assert fetch.body == dict(url=URL, subprotocols=['chat.2'], ping_interval_ms=30000,
+                                      reconnect=True, fragments=True, max_message_bytes=1000,
+                                      window=5000), fetch
             Side(peer, fetch=fetch, protocol='chat.2')
-        line = self.pair(serve).ws(protocol='chat.2', interval=30000, reconnect=1, fragments=1, max=1000, window=5000)
+        line = self.pair(serve).ws(protocol='chat.2', interval=30000, reconnect=1, fragments=1, max=1000,
+                                   window=5000)
         self.assertEqual((line['status'], line['protocol']), ('101', 'chat.2'))
 
     def test_a_refusal_is_its_error(self):
@@ -270,7 +273,8 @@ class Receiving(TestCase):
     def test_timeouts_at_every_byte_lose_none(self):
         def serve(peer):
             side = Side(peer)
-            frames = side.encoded(TEXT, b'one', more=True) + side.encoded(TEXT, b' two') + side.encoded(BINARY, b'3')
+            frames = (side.encoded(TEXT, b'one', more=True) + side.encoded(TEXT, b' two')
+                      + side.encoded(BINARY, b'3'))
             for i in range(len(frames)):
                 self.at()
                 peer.send_raw(frames[i:i + 1])
@@ -320,7 +324,8 @@ class Receiving(TestCase):
                 else:
                     probe.do('start', url=URL)
                     line = probe.events(until='MESSAGE')[-1]
-                self.assertEqual((line['size'], line['crc'], line['more']), (str(len(body)), str(zlib.crc32(body)), '0'))
+                self.assertEqual((line['size'], line['crc'], line['more']),
+                                 (str(len(body)), str(zlib.crc32(body)), '0'))
 
     def test_an_empty_message_is_a_message(self):
         def serve(peer):
@@ -568,7 +573,8 @@ class Sending(TestCase):
         self.assertEqual(probe.do('send', text='x', kind=TEXT, ms=0)['error'], 'request.invalid')
         self.go()
         self.assertEqual(heard.get(timeout=20), taken)
-        self.assertEqual(probe.do('send', size=size - taken, kind=BINARY, **{'from': taken}).result, str(size - taken))
+        rest = probe.do('send', size=size - taken, kind=BINARY, **{'from': taken})
+        self.assertEqual(rest.result, str(size - taken))
         self.assertEqual(heard.get(timeout=20), (BINARY, pattern(size)))
 
     def test_a_small_message_is_never_cut(self):
@@ -656,9 +662,10 @@ class Sending(TestCase):
         self.assertEqual(probe.do('send', text='\udce4\udcf6')['error'], 'request.invalid')
         self.assertEqual(probe.do('ping', text='p' * 126)['error'], 'request.invalid')
         self.assertEqual(probe.do('write')['error'], 'request.invalid')
-        for code, reason in ((999, ''), (1004, ''), (1005, ''), (1006, ''), (1015, ''), (2999, ''), (5000, ''),
-                             (0, 'why'), (1000, 'r' * 124), (1000, '\udce4')):
-            self.assertEqual(probe.do('close', code=code, reason=reason)['error'], 'request.invalid', (code, reason))
+        for code, reason in ((999, ''), (1004, ''), (1005, ''), (1006, ''), (1015, ''), (2999, ''),
+                             (5000, ''), (0, 'why'), (1000, 'r' * 124), (1000, '\udce4')):
+            line = probe.do('close', code=code, reason=reason)
+            self.assertEqual(line['error'], 'request.invalid', (code, reason))
         self.assertEqual(probe.do('send', text='\udce4\udcf6', kind=BINARY).result, '2')
         self.assertEqual(heard.get(timeout=20), (BINARY, b'\xe4\xf6', 1))
 
@@ -1167,7 +1174,8 @@ class Documentation(TestCase):
     def test_the_example_in_the_header_compiles_and_runs(self):
         header = paths.TOP / 'client' / 'include' / 'fetchd' / 'client.h'
         text = header.read_text()
-        example = re.search(r'(?m)^ \*     struct fetchd_options options = \{.*?wss:(?:.*\n)*?^ \*\n', text).group(0)
+        example = re.search(r'(?m)^ \*     struct fetchd_options options = \{.*?wss:(?:.*\n)*?^ \*\n',
+                            text).group(0)
         code = '\n'.join(line[3:] for line in example.splitlines()).replace('wss://example.com/feed', URL)
         folder = paths.folder('x')
         (folder / 'x.c').write_text('#include <fetchd/client.h>\n#include <stdio.h>\nint main(void)\n{\n'
@@ -1175,8 +1183,9 @@ class Documentation(TestCase):
                                     + '\nfetchd_close(client);\nreturn got == FETCHD_CLOSED ? 0 : 1;\n}\n')
         library = paths.BUILD / 'client'
         sanitize = ['-fsanitize=address,undefined'] if paths.sanitized() else []
-        subprocess.run(['cc', '-Wall', '-Wextra', '-Werror', *sanitize, '-I', str(header.parents[1]), str(folder / 'x.c'),
-                        '-o', str(folder / 'x'), '-L', str(library), '-lfetchd', '-Wl,-rpath,' + str(library)], check=True)
+        subprocess.run(['cc', '-Wall', '-Wextra', '-Werror', *sanitize, '-I', str(header.parents[1]),
+                        str(folder / 'x.c'), '-o', str(folder / 'x'), '-L', str(library), '-lfetchd',
+                        '-Wl,-rpath,' + str(library)], check=True)
 
         def serve(peer):
             side = Side(peer, credit=1000)
@@ -1184,8 +1193,8 @@ class Documentation(TestCase):
             side.tell(TEXT, b'and good day')
             side.done()
         probe = self.pair(serve)
-        run = subprocess.run([str(folder / 'x')], env={'FETCHD_ADDRESS': self.daemon.address}, capture_output=True,
-                             timeout=20)
+        run = subprocess.run([str(folder / 'x')], env={'FETCHD_ADDRESS': self.daemon.address},
+                             capture_output=True, timeout=20)
         self.assertEqual((run.returncode, run.stdout), (0, b'and good day\n'), run.stderr)
         probe.do('release')
 

@@ -1,5 +1,6 @@
-/* A program on libfetchd's WebSockets that does what its stdin says, a command a line, and prints what comes of it,
- * a line each with tabs between the words. test_client_ws.py drives it. Public header only. */
+/* A program on libfetchd's WebSockets that does what its stdin says, a command a line, and prints
+ * what comes of it, a line each with tabs between the words. test_client_ws.py drives it. Public
+ * header only. */
 #include <fetchd/client.h>
 
 #include <stdio.h>
@@ -60,8 +61,8 @@ static unsigned long crc32_of(const void *data, size_t size)
 static void print_error(const struct fetchd_error *error)
 {
     if (error)
-        printf("\terror=%s\tretryable=%d\texit=%d\tmessage=%s", error->name, error->retryable, error->exit_code,
-               error->message);
+        printf("\terror=%s\tretryable=%d\texit=%d\tmessage=%s", error->name, error->retryable,
+               error->exit_code, error->message);
 }
 
 static void print_done(const struct fetchd_done *done)
@@ -177,7 +178,8 @@ static void do_send(char **words)
 {
     char *text = value_of(words, "text"), *made = NULL;
     size_t size = text ? strlen(text) : number_of(words, "size");
-    enum fetchd_ws_kind kind = value_of(words, "kind") ? (enum fetchd_ws_kind)number_of(words, "kind") : FETCHD_WS_TEXT;
+    enum fetchd_ws_kind kind =
+        value_of(words, "kind") ? (enum fetchd_ws_kind)number_of(words, "kind") : FETCHD_WS_TEXT;
     if (!text)
         text = made = make_data(size, number_of(words, "from"));
     int64_t taken = fetchd_ws_send(sockets[tag_of(words)], kind, text, size, number_of(words, "more") != 0,
@@ -315,9 +317,9 @@ static void do_fetch(char **words)
 
 static const struct { const char *name; void (*run)(char **words); } commands[] = {
     { "open", do_open }, { "ws", do_ws }, { "start", do_start }, { "send", do_send }, { "ping", do_ping },
-    { "flush", do_flush }, { "close", do_close }, { "recv", do_recv }, { "recvs", do_recvs }, { "echo", do_echo },
-    { "events", do_events }, { "done", do_done }, { "pause", do_pause }, { "cancel", do_cancel },
-    { "release", do_release }, { "write", do_write }, { "fetch", do_fetch },
+    { "flush", do_flush }, { "close", do_close }, { "recv", do_recv }, { "recvs", do_recvs },
+    { "echo", do_echo }, { "events", do_events }, { "done", do_done }, { "pause", do_pause },
+    { "cancel", do_cancel }, { "release", do_release }, { "write", do_write }, { "fetch", do_fetch },
 };
 
 static void run(char *line)

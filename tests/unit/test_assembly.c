@@ -98,7 +98,8 @@ static void memory_of_a_large_message_goes_back_with_the_next(void **state)
     struct assembly assembly;
     assembly_init(&assembly, 64 << 20);
     for (int i = 0; i < 100; i++)
-        assert_int_equal(assembly_add(&assembly, 2, block, sizeof block, i < 99), i < 99 ? ASSEMBLY_PARTIAL : ASSEMBLY_WHOLE);
+        assert_int_equal(assembly_add(&assembly, 2, block, sizeof block, i < 99),
+                         i < 99 ? ASSEMBLY_PARTIAL : ASSEMBLY_WHOLE);
     assert_int_equal(assembly.bytes.length, 100 * sizeof block);
     assembly_add(&assembly, 2, "small", 5, false);
     assert_true(assembly.bytes.capacity <= 4096);
@@ -107,5 +108,6 @@ static void memory_of_a_large_message_goes_back_with_the_next(void **state)
 }
 
 UNIT_TESTS(TEST(a_message_of_one_piece_is_whole_at_once), TEST(pieces_are_put_together_in_order),
-           TEST(the_next_message_begins_anew), TEST(an_empty_message_is_one), TEST(the_limit_is_reached_and_not_passed),
-           TEST(a_dropped_message_leaves_nothing), TEST(memory_of_a_large_message_goes_back_with_the_next))
+           TEST(the_next_message_begins_anew), TEST(an_empty_message_is_one),
+           TEST(the_limit_is_reached_and_not_passed), TEST(a_dropped_message_leaves_nothing),
+           TEST(memory_of_a_large_message_goes_back_with_the_next))

@@ -376,9 +376,9 @@ FETCHD_API void fetchd_reply_free(struct fetchd_reply *reply);
 /* ---- WebSockets ----
  *
  * A WebSocket is a request for a URL of ws or wss. What is said above holds for it: it lives until
- * fetchd_release(), fetchd_cancel() drops it without a close, fetchd_pause() stalls it, it has exactly one
- * DONE, and several of them and other requests may be open at once on one client. It is followed in
- * one way: by the waiting calls below, or by events.
+ * fetchd_release(), fetchd_cancel() drops it without a close, fetchd_pause() stalls it, it has
+ * exactly one DONE, and several of them and other requests may be open at once on one client. It is
+ * followed in one way: by the waiting calls below, or by events.
  *
  *     struct fetchd_options options = { .size = sizeof options, .url = "wss://example.com/feed" };
  *     struct fetchd_request *socket = fetchd_ws_open(client, &options, 10000);
@@ -392,27 +392,30 @@ FETCHD_API void fetchd_reply_free(struct fetchd_reply *reply);
  *         fprintf(stderr, "%s\n", fetchd_last_error(client)->message);
  *     fetchd_release(socket);
  *
- * With events: fetchd_start(), then  HOP*  WS_OPEN  WS_MESSAGE...  DONE,  and the calls below with a
- * timeout of 0, which never wait and leave with the next fetchd_process() or fetchd_next_event() that
- * returns NULL. One that returns FETCHD_TIMED_OUT, or takes less than it was given, is to be made again
- * after the next WRITABLE. An origin that refuses gives a RESPONSE that is no 101, perhaps, and a DONE
- * with the error websocket.refused. In DONE the close code and reason are the peer's.
+ * With events: fetchd_start(), then  HOP*  WS_OPEN  WS_MESSAGE...  DONE,  and the calls below with
+ * a timeout of 0, which never wait and leave with the next fetchd_process() or fetchd_next_event()
+ * that returns NULL. One that returns FETCHD_TIMED_OUT, or takes less than it was given, is to be
+ * made again after the next WRITABLE. An origin that refuses gives a RESPONSE that is no 101,
+ * perhaps, and a DONE with the error websocket.refused. In DONE the close code and reason are the
+ * peer's.
  *
- * CREDIT: what is sent waits for credit, so that a peer which does not read stops its sender and costs no
- * memory: 64 KiB or so are taken at once, larger messages leave in pieces. What comes may fill the
- * window before it is taken. Both sides waiting for each other to read is possible as with any socket: a
- * program that sends much to an echo must receive in between, so give its sends a timeout.
+ * CREDIT: what is sent waits for credit, so that a peer which does not read stops its sender and
+ * costs no memory: 64 KiB or so are taken at once, larger messages leave in pieces. What comes may
+ * fill the window before it is taken. Both sides waiting for each other to read is possible as with
+ * any socket: a program that sends much to an echo must receive in between, so give its sends a
+ * timeout.
  *
  * PINGS are answered by the daemon at once, also while the program does nothing.
  *
- * LOST WORKERS: the DONE of a WebSocket whose worker died is worker.lost. With options.reconnect it is opened
- * again instead, with back-off. Messages may then be missing both ways, those half sent or half received
- * are void, and the program is told: by WS_REOPEN, and a WS_OPEN when it is open again; by FETCHD_REOPENED
- * from fetchd_ws_recv(), once for each time, after the messages that came before; and by FETCHD_REOPENED from the
- * send whose message was cut in two (begin it again) or the flush that will have no answer.
+ * LOST WORKERS: the DONE of a WebSocket whose worker died is worker.lost. With options.reconnect it
+ * is opened again instead, with back-off. Messages may then be missing both ways, those half sent
+ * or half received are void, and the program is told: by WS_REOPEN, and a WS_OPEN when it is open
+ * again; by FETCHD_REOPENED from fetchd_ws_recv(), once for each time, after the messages that came
+ * before; and by FETCHD_REOPENED from the send whose message was cut in two (begin it again) or the
+ * flush that will have no answer.
  *
- * A thread at a time may use a client, so one thread can't send on a socket while another receives. Use
- * events, or a client for each. */
+ * A thread at a time may use a client, so one thread can't send on a socket while another receives.
+ * Use events, or a client for each. */
 
 enum fetchd_ws_kind {      /* opcodes of RFC 6455 */
     FETCHD_WS_TEXT = 1,
@@ -436,16 +439,18 @@ struct fetchd_ws_message {
 FETCHD_API struct fetchd_request *fetchd_ws_open(struct fetchd_client *client,
                                                  const struct fetchd_options *options, int timeout_ms);
 
-/* Sends a message, or a piece of one: `more` says that others follow. Waits for credit. Returns `size` when
- * all was taken; less when the time was over (call it again with the rest and the same kind and `more`);
- * FETCHD_TIMED_OUT when nothing was, which is all or nothing up to 4 KiB; FETCHD_REOPENED when the message was
- * begun on a connection that is gone: begin it again; FETCHD_FAILED when the socket is done, or can't say that
- * (text must be UTF-8). What was taken is on its way; fetchd_ws_flush() says how far. `data` may be that of a
- * received message; of an event only with timeout 0. */
+/* Sends a message, or a piece of one: `more` says that others follow. Waits for credit. Returns
+ * `size` when all was taken; less when the time was over (call it again with the rest and the same
+ * kind and `more`); FETCHD_TIMED_OUT when nothing was, which is all or nothing up to 4 KiB;
+ * FETCHD_REOPENED when the message was begun on a connection that is gone: begin it again;
+ * FETCHD_FAILED when the socket is done, or can't say that (text must be UTF-8). What was taken is
+ * on its way; fetchd_ws_flush() says how far. `data` may be that of a received message; of an event
+ * only with timeout 0. */
 FETCHD_API int64_t fetchd_ws_send(struct fetchd_request *socket, enum fetchd_ws_kind kind, const void *data,
                                   size_t size, bool more, int timeout_ms);
 
-/* A ping of at most 125 bytes; its pong comes as a message when options.control_frames is set. 0, or as above. */
+/* A ping of at most 125 bytes; its pong comes as a message when options.control_frames is set. 0,
+ * or as above. */
 FETCHD_API int fetchd_ws_ping(struct fetchd_request *socket, const void *data, size_t size, int timeout_ms);
 
 /* Waits until all that was sent is handed to the worker's kernel: 0, FETCHD_TIMED_OUT, FETCHD_REOPENED or
@@ -453,17 +458,19 @@ FETCHD_API int fetchd_ws_ping(struct fetchd_request *socket, const void *data, s
  * one that returned 0. */
 FETCHD_API int fetchd_ws_flush(struct fetchd_request *socket, int timeout_ms);
 
-/* The next message: 0 and *ret_message, which lives until the next call for the same socket that receives;
- * FETCHD_TIMED_OUT, and no message is lost, nor any part of one; FETCHD_REOPENED; FETCHD_CLOSED; FETCHD_FAILED. After
- * the last two fetchd_wait_done(socket, 0) tells the rest. */
+/* The next message: 0 and *ret_message, which lives until the next call for the same socket that
+ * receives; FETCHD_TIMED_OUT, and no message is lost, nor any part of one; FETCHD_REOPENED;
+ * FETCHD_CLOSED; FETCHD_FAILED. After the last two fetchd_wait_done(socket, 0) tells the rest. */
 FETCHD_API int fetchd_ws_recv(struct fetchd_request *socket, const struct fetchd_ws_message **ret_message,
                               int timeout_ms);
 
-/* Closes: sends a close with this code (1000 to 1003, 1007 to 1014, 3000 to 4999, or 0 for none) and reason (UTF-8,
- * at most 123 bytes, NULL for none), then waits for the peer's and drops messages that come before it. 0 when both
- * have closed, FETCHD_TIMED_OUT, or FETCHD_FAILED when it ended otherwise. With timeout 0 it does not wait: receive
- * on until FETCHD_CLOSED, or DONE. Nothing can be sent after it. The first one counts. */
-FETCHD_API int fetchd_ws_close(struct fetchd_request *socket, unsigned code, const char *reason, int timeout_ms);
+/* Closes: sends a close with this code (1000 to 1003, 1007 to 1014, 3000 to 4999, or 0 for none)
+ * and reason (UTF-8, at most 123 bytes, NULL for none), then waits for the peer's and drops
+ * messages that come before it. 0 when both have closed, FETCHD_TIMED_OUT, or FETCHD_FAILED when it
+ * ended otherwise. With timeout 0 it does not wait: receive on until FETCHD_CLOSED, or DONE.
+ * Nothing can be sent after it. The first one counts. */
+FETCHD_API int fetchd_ws_close(struct fetchd_request *socket, unsigned code, const char *reason,
+                               int timeout_ms);
 
 /* ---- events ---- */
 
