@@ -153,7 +153,7 @@ class Side:
 
     def hear(self, again=0):
         """The next whole message but pings: (kind, data, how many pieces). Each piece earns `again`."""
-        data, pieces, kind = b'', 0, None
+        data, pieces, kind = bytearray(), 0, None
         while True:
             frame = self.take(self.peer.receive())
             if frame.type != 'MESSAGE':
@@ -167,7 +167,7 @@ class Side:
             data += frame.body.get('data', b'')
             pieces += 1
             if not frame.body.get('more'):
-                return kind, data, pieces
+                return kind, bytes(data), pieces
 
     def done(self, code=1000, reason='', **more):
         self.peer.send('DONE', self.id, dict(status=101, close_code=code, close_reason=reason, worker=3,
@@ -603,7 +603,7 @@ class Sending(TestCase):
             self.at()
         probe = self.pair(serve)
         probe.ws()
-        self.assertEqual(probe.do('send', size=64 * MIB, kind=BINARY).result, str(64 * MIB))
+        self.assertEqual(probe.do('send', size=64 * MIB, kind=BINARY, ms=60000).result, str(64 * MIB))
         kind, data, pieces = heard.get(timeout=60)
         self.go()
         self.assertEqual((kind, data == pattern(64 * MIB)), (BINARY, True))
