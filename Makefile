@@ -36,7 +36,7 @@ build: setup
 	$(call configure,$(BUILD),$(MESON_ARGS))
 	@ninja -C $(BUILD)
 
-run: build
+run: setup-tests build
 	FETCHD_BUILD=$(BUILD) tests/demo
 
 test: setup-tests build
