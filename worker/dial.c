@@ -61,8 +61,11 @@ int dial_on_curl_close_socket(void *watches, curl_socket_t fd)
 
 CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *data)
 {
-    struct partition *partition = ((struct easy *)data)->partition;
+    struct easy *easy = data;
+    struct partition *partition = easy->partition;
     (void)curl;
+    if (easy->transfer->phase < PHASE_TLS)
+        easy->transfer->phase = PHASE_TLS;   /* TCP is connected */
     return tls_configure(ssl_ctx, partition->trust, partition->identity) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 

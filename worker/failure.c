@@ -26,6 +26,7 @@ static const struct row {
     enum where where;
     enum retry retry;
 } rows[] = {
+    ROW(UNSUPPORTED_PROTOCOL, IN_HEADERS, HTTP_PROTOCOL, HERE, NEVER),   /* HTTP/0.9, or no HTTP at all */
     ROW(UNSUPPORTED_PROTOCOL, ALWAYS, REQUEST_UNSUPPORTED, HERE, NEVER),
     ROW(NOT_BUILT_IN, ALWAYS, REQUEST_UNSUPPORTED, HERE, NEVER),
     ROW(URL_MALFORMAT, ALWAYS, REQUEST_INVALID, HERE, NEVER),
@@ -100,8 +101,8 @@ static bool peer_is_gone(const struct failure_context *context)
 {
     if (context->os_errno == ECONNRESET || context->os_errno == EPIPE || context->os_errno == ECONNABORTED)
         return true;
-    return strstr(context->text, "SSL_ERROR_SYSCALL") || strstr(context->text, "SSL_ERROR_ZERO_RETURN")
-        || strstr(context->text, "closed abruptly") || strstr(context->text, "UNEXPECTED_EOF");
+    /* BoringSSL has no error of its own for an end in the middle of a handshake. */
+    return strstr(context->text, "SSL_ERROR_SYSCALL") || strstr(context->text, "error:00000000:");
 }
 
 static bool applies(enum when when, const struct failure_context *context)

@@ -14,7 +14,7 @@ static const char *check_target(const struct transfer *transfer, const char *url
     struct ipc_origin origin;
     const char *reason;
     if (ipc_origin_parse(ipc_text(url), &origin, &reason) < 0)
-        return reason;
+        return url[0] ? reason : "Location is no URL";
     if (transfer->websocket)
         return ipc_text_is(origin.scheme, "ws") || ipc_text_is(origin.scheme, "wss") ? NULL
             : "redirects of a WebSocket are followed to ws, wss, http and https only";
@@ -23,42 +23,36 @@ static const char *check_target(const struct transfer *transfer, const char *url
     return NULL;
 }
 
-/* libcurl calls any answer but 101 an error, and does not look where it leads then. The same
- * connection over http and https is ws and wss (RFC 6455, 3). */
-static char *find_websocket_target(struct transfer *transfer)
+/* Where Location leads from here: absolute, and percent-encoded where it should have been. Not by
+ * CURLINFO_REDIRECT_URL, which is empty for a body too long to wait for its end and for any answer to a
+ * WebSocket's request. The same connection over http and https is ws and wss (RFC 6455, 3). "" for what
+ * is no URL, NULL without memory. */
+static char *resolve(const char *base, const char *location, bool websocket)
 {
-    struct ipc_bytes location = headers_find(&transfer->headers, "location");
-    char *relative = strndup((const char *)location.data, location.length), *scheme = NULL, *found = NULL;
-    char *url = NULL;
-    CURLU *parts = curl_url();
-    if (parts && relative && curl_url_set(parts, CURLUPART_URL, transfer->fetch->url.data, 0) == CURLUE_OK
-        && curl_url_set(parts, CURLUPART_URL, relative, 0) == CURLUE_OK
-        && curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
-        if (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)
-            curl_url_set(parts, CURLUPART_SCHEME, scheme[4] ? "wss" : "ws", 0);
-        curl_url_get(parts, CURLUPART_URL, &found, 0);
+    const unsigned flags = CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_NON_SUPPORT_SCHEME;
+    char *scheme = NULL, *whole = NULL;
+    CURLU *url = curl_url();
+    if (url && curl_url_set(url, CURLUPART_URL, base, flags) == CURLUE_OK
+        && curl_url_set(url, CURLUPART_URL, location, flags) == CURLUE_OK
+        && curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
+        if (websocket && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0))
+            curl_url_set(url, CURLUPART_SCHEME, scheme[4] ? "wss" : "ws", 0);
+        curl_url_get(url, CURLUPART_URL, &whole, 0);
     }
-    if (relative)
-        url = strdup(found ? found : "");   /* "" is refused as no URL */
-    curl_free(found);
+    char *copy = url ? strdup(whole ? whole : "") : NULL;
+    curl_free(whole);
     curl_free(scheme);
-    curl_url_cleanup(parts);
-    free(relative);
-    return url;
-}
-
-/* libcurl has made it absolute; it lives no longer than the easy handle is ours. */
-static char *find_target(struct transfer *transfer)
-{
-    char *url = NULL;
-    curl_easy_getinfo(transfer->easy->curl, CURLINFO_REDIRECT_URL, &url);
-    return strdup(url ? url : "");
+    curl_url_cleanup(url);
+    return copy;
 }
 
 static bool keep_target(struct transfer *transfer)
 {
+    struct ipc_bytes location = headers_find(&transfer->headers, "location");
+    char *text = strndup((const char *)location.data, location.length);
     free(transfer->next_url);
-    transfer->next_url = transfer->websocket ? find_websocket_target(transfer) : find_target(transfer);
+    transfer->next_url = text ? resolve(transfer->fetch->url.data, text, transfer->websocket) : NULL;
+    free(text);
     return transfer->next_url != NULL;
 }
 

@@ -175,16 +175,9 @@ void transfer_unpause(struct transfer *transfer)
 /* Where it stands, for a failure that libcurl did not tell. */
 static enum failure_phase find_phase(const struct transfer *transfer)
 {
-    if (transfer->phase >= PHASE_SEND || !transfer->easy)
+    if (transfer->phase >= PHASE_TLS || !transfer->easy)
         return transfer->phase;
-    struct ipc_done done;
-    IPC_INIT(DONE, &done);
-    easy_fill_done(transfer->easy, &done);
-    if (done.reused && !transfer->dialled)
-        return done.dns_us ? PHASE_CONNECT : PHASE_DNS;
-    if (done.connect_us == 0)
-        return PHASE_CONNECT;
-    return transfer->fetch->proxy.length > 0 ? PHASE_PROXY : PHASE_TLS;
+    return easy_big_info(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T) == 0 ? PHASE_DNS : PHASE_CONNECT;
 }
 
 /* ---- ends ---- */
