@@ -29,20 +29,9 @@
 #define HEALTH_TICKS 10
 #define LINGER_MS 2000                   /* past the drain deadline, for the last bytes */
 #define LINGER_STEP_MS 20
-#define RESERVED_DESCRIPTORS 64          /* of a worker, for all that is not a connection */
 #define CA_LIMIT_BYTES (768 * 1024)      /* one SETTINGS frame carries them */
 
 /* ---- workers ---- */
-
-static uint64_t connection_budget(const struct conf *conf)
-{
-    struct rlimit limit;
-    uint64_t allowed = 1024;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        allowed = limit.rlim_cur;
-    allowed = allowed > 2 * RESERVED_DESCRIPTORS ? allowed - RESERVED_DESCRIPTORS : RESERVED_DESCRIPTORS;
-    return conf->worker_connections && conf->worker_connections < allowed ? conf->worker_connections : allowed;
-}
 
 static struct ipc_texts borrow_list(const struct conf_list *list, struct ipc_text *items)
 {
@@ -79,7 +68,8 @@ void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
     settings.total_timeout_ms = conf->total_timeout_ms;
     settings.max_body_bytes = conf->max_body_bytes;
     settings.max_header_bytes = conf->max_header_bytes;
-    settings.connections = connection_budget(conf);
+    settings.connections = conf->worker_connections;
+    settings.core = conf->worker_core;
     settings.connections_per_multi = conf->connections_per_multi;
     settings.partitions = conf->partitions;
     settings.partition_idle_ms = conf->partition_idle_ms;

@@ -63,21 +63,6 @@ static void send_signal(struct supervisor *supervisor, int signal)
     uv_process_kill(&supervisor->process, signal);
 }
 
-static uint64_t next_backoff(struct supervisor *supervisor)
-{
-    const struct conf *conf = supervisor->daemon->conf;
-    uint64_t age_ms = uv_now(&supervisor->daemon->loop) - supervisor->started_ms;
-    if (age_ms >= YOUNG_MS)
-        supervisor->backoff_ms = 0;
-    else if (supervisor->backoff_ms == 0)
-        supervisor->backoff_ms = conf->backoff_min_ms;
-    else
-        supervisor->backoff_ms *= 2;
-    if (supervisor->backoff_ms > conf->backoff_max_ms)
-        supervisor->backoff_ms = conf->backoff_max_ms;
-    return supervisor->backoff_ms;
-}
-
 /* ---- death ---- */
 
 /* Deaths that a request can cause. A SIGKILL or SIGTERM from outside is nobody's fault here. */
@@ -101,6 +86,25 @@ static enum crew_reason death_reason(const struct supervisor *supervisor)
     if (is_suspicious(supervisor))
         return CREW_CRASHED;
     return supervisor->exit_signal ? CREW_KILLED : CREW_EXITED;
+}
+
+/* Only deaths of its own making make the next start wait longer each time: whoever kills workers, or
+ * stops them, should find them back at once. */
+static uint64_t next_backoff(struct supervisor *supervisor)
+{
+    const struct conf *conf = supervisor->daemon->conf;
+    enum crew_reason reason = death_reason(supervisor);
+    bool young = uv_now(&supervisor->daemon->loop) - supervisor->started_ms < YOUNG_MS;
+    bool own_making = !supervisor->was_ready || (reason != CREW_KILLED && reason != CREW_HUNG);
+    if (!young)
+        supervisor->backoff_ms = 0;
+    else if (supervisor->backoff_ms == 0 || !own_making)
+        supervisor->backoff_ms = conf->backoff_min_ms;
+    else
+        supervisor->backoff_ms *= 2;
+    if (supervisor->backoff_ms > conf->backoff_max_ms)
+        supervisor->backoff_ms = conf->backoff_max_ms;
+    return supervisor->backoff_ms;
 }
 
 static void write_obituary(const struct supervisor *supervisor, unsigned lost)
@@ -152,6 +156,7 @@ static void become_ready(struct supervisor *supervisor, const char *why)
 {
     (void)why;
     log_info("worker %u: ready, pid %u", supervisor->number, supervisor->pid);
+    supervisor->was_ready = true;
     enter_state(supervisor, SUPERVISOR_READY, supervisor->daemon->conf->hang_timeout_ms);
     crew_worker_ready(&supervisor->daemon->crew, supervisor);
 }

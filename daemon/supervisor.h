@@ -55,6 +55,7 @@ struct supervisor {
     enum supervisor_state state;
     bool stays_down;                  /* after GONE: not started again */
     bool exited, hung_up;             /* reaped; channel closed */
+    bool was_ready;                   /* the current process has been */
     bool hung, breached, killed;      /* why we ended it, if we did; SIGKILL was sent */
     bool deaf;                        /* what we sent it no longer fits; it is ended in the next turn */
     int exit_signal;

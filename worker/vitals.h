@@ -2,8 +2,14 @@
 #ifndef WORKER_VITALS_H
 #define WORKER_VITALS_H
 
-/* Raises the soft limit of open files to the hard one, keeps memory in one arena, ignores SIGPIPE. */
+#include <stdbool.h>
+
+/* Raises the soft limit of open files to the hard one, keeps memory in one arena, ignores SIGPIPE,
+ * leaves no core file. */
 void vitals_prepare(void);
+
+/* A crash may leave a core file after all, or none. */
+void vitals_allow_core(bool allowed);
 
 /* How many connections the limit of open files leaves room for, less a reserve. */
 unsigned vitals_connection_limit(void);

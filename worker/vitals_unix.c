@@ -21,9 +21,19 @@ void vitals_prepare(void)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     signal(SIGPIPE, SIG_IGN);
+    vitals_allow_core(false);
 #ifdef __GLIBC__
     mallopt(M_ARENA_MAX, 1);   /* resolver threads would each leave one behind */
 #endif
+}
+
+void vitals_allow_core(bool allowed)
+{
+    struct rlimit core;
+    if (getrlimit(RLIMIT_CORE, &core) < 0)
+        return;
+    core.rlim_cur = allowed ? core.rlim_max : 0;
+    setrlimit(RLIMIT_CORE, &core);
 }
 
 unsigned vitals_connection_limit(void)

@@ -104,8 +104,10 @@ static void on_settings(struct worker *worker, uint32_t id, const union ipc_any 
         breach(worker, reason);
         return;
     }
-    if (message->settings.connections == 0)
-        worker->settings.connections = vitals_connection_limit();
+    unsigned allowed = vitals_connection_limit();
+    if (worker->settings.connections == 0 || worker->settings.connections > allowed)
+        worker->settings.connections = allowed;
+    vitals_allow_core(message->settings.core);
     worker->multis.watches.limit = worker->settings.connections;
     worker->ready = true;
     uv_timer_start(&worker->beat, on_uv_beat, BEAT_MS, BEAT_MS);
