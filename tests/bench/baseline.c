@@ -115,13 +115,13 @@ static void run_all(struct run *run, struct slot *slots, long requests)
 
 static int usage(void)
 {
-    fputs("usage: baseline URL CA_FILE REQUESTS CONCURRENCY EXPECT_BYTES\n", stderr);
+    fputs("usage: baseline URL CA_FILE REQUESTS CONCURRENCY EXPECT_BYTES [WARM_UP_REQUESTS]\n", stderr);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 6)
+    if (argc < 6 || argc > 7)
         return usage();
     struct run run = { .url = argv[1], .ca_file = argv[2], .requests = atol(argv[3]),
                        .concurrency = atol(argv[4]), .expect_bytes = atol(argv[5]) };
@@ -137,7 +137,8 @@ int main(int argc, char **argv)
     }
 
     long wanted = run.requests;
-    run_all(&run, slots, 4 * run.concurrency);   /* connections and handshakes, not counted */
+    if (argc == 7)
+        run_all(&run, slots, atol(argv[6]));   /* connections and handshakes, not counted */
     double cpu = cpu_s(), wall = wall_s();
     run_all(&run, slots, wanted);
     cpu = cpu_s() - cpu;

@@ -164,15 +164,32 @@ class Http2(Http1):
             self.assertEqual(self.good(c.get(self.origin1.url('/refused'))).body, b'ok\n')
         self.assertEqual(sum(path == '/refused' for _, path, _ in self.origin1.requests), 2)
 
-    def test_a_flood_of_empty_frames_costs_little_and_ends(self):
-        with self.fetchd.connect() as c:
-            self.good(c.get(self.origin1.url('/ok')))
-            before = self.fetchd.memory()
-            self.bad(c.get(self.origin1.url('/empty-data'), idle_timeout_ms=1000), 'timeout.idle')
+    def flooded(self, path, *names):
+        """The flood costs no memory and ends, and its connection is not one for the next request."""
+        origin = self.origin(alpn=('h2',))
+        with self.make(allow=[origin.port], settings={'retry.attempts': 1}) as fetchd, fetchd.connect() as c:
+            self.good(c.get(origin.url('/ok')))
+            before = fetchd.memory()
+            self.bad(c.get(origin.url(path), idle_timeout_ms=1000), *names)
             if not paths.sanitized():
-                for pid, rss in self.fetchd.memory().items():
+                for pid, rss in fetchd.memory().items():
                     self.assertLess(rss - before[pid], 8 * MIB)
-        self.origin1.until_closed()
+            self.good(c.get(origin.url('/ok'), headers_timeout_ms=5000))
+            self.assertGreaterEqual(origin.connections, 2)
+
+    def test_a_flood_of_empty_frames_costs_little_and_ends(self):
+        self.flooded('/empty-data', 'timeout.idle')
+
+    def test_a_flood_of_pings_costs_little_and_ends(self):
+        self.flooded('/ping-flood', 'timeout.idle', 'http2.protocol')
+
+    def test_a_connection_on_which_a_request_timed_out_is_not_used_again(self):
+        origin = self.origin(alpn=('h2',))
+        with self.make(allow=[origin.port]) as fetchd, fetchd.connect() as c:
+            self.bad(c.get(origin.url('/silent'), headers_timeout_ms=500), 'timeout.headers')
+            self.bad(c.get(origin.url('/stall'), idle_timeout_ms=500), 'timeout.idle')
+            self.good(c.get(origin.url('/ok')))
+            self.assertEqual(origin.connections, 3)
 
 
 class Cancel(World):

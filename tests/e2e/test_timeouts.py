@@ -43,9 +43,8 @@ class Timeouts(World):
                 self.assertEqual(error['phase'], 'body')
 
     def test_frames_without_payload_do_not_count_as_progress(self):
-        for path in ('/empty-data', '/ping-flood'):
-            with self.subTest(path=path), origins.Origin(self.site.leaf, alpn=('h2',)) as origin:
-                self.timed(origin.url(path), 'timeout.idle', 500, origin.port, idle_timeout_ms=500)
+        with origins.Origin(self.site.leaf, alpn=('h2',)) as origin:
+            self.timed(origin.url('/empty-data'), 'timeout.idle', 500, origin.port, idle_timeout_ms=500)
 
     def test_the_total_is_kept_in_every_phase(self):
         with origins.Origin(self.site.leaf) as origin:

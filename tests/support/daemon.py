@@ -15,7 +15,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import paths, proc, protocol, tap
+from . import paths, proc, tap
 
 COMPLAINTS = re.compile(r'AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|Assertion .* failed')
 
@@ -181,6 +181,7 @@ class Daemon:
     # ---- questions ----
 
     def connect(self, **options):
+        from . import protocol          # wants msgpack, which a demo can do without
         return protocol.Connection(self.socket, **options)
 
     def remember(self, status):
