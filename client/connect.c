@@ -110,6 +110,11 @@ static int begin_connection(struct fetchd_client *client, int fd, const char *ad
     client->credit = 0;
     ipc_window_init(&client->window, IPC_CONNECTION_WINDOW);
     greet(client);
+    if (client->wire.fd < 0) {
+        client->notices &= ~(1u << FETCHD_EVENT_LOST);   /* it never was */
+        failure_set(&client->failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
+        return -1;
+    }
     poller_watch(&client->poller, client->wire.fd, false);
     return 0;
 }

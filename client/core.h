@@ -218,8 +218,8 @@ int64_t wait_deadline(int timeout_ms);
  * body must be written again. */
 const struct fetchd_event *wait_event(struct fetchd_request *request, int64_t deadline_ms);
 
-/* Sends, then waits for the connection and reads once. 0, or -1 when the time is over; 1 after a
- * signal. */
+/* Sends, then waits for the connection and reads once. 0, or -1 when the time is over or there is no
+ * connection; 1 after a signal. */
 int wait_once(struct fetchd_client *client, int64_t deadline_ms);
 
 #endif

@@ -35,7 +35,7 @@ int wait_once(struct fetchd_client *client, int64_t deadline_ms)
     client_flush(client);
     struct pollfd socket = { .fd = client->wire.fd, .events = POLLIN };
     if (socket.fd < 0)
-        return 0;
+        return -1;
     if (client->wire.out_full)
         socket.events |= POLLOUT;
     int ready = poll(&socket, 1, left_ms(deadline_ms));

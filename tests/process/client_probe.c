@@ -15,7 +15,17 @@ static struct fetchd_client *client;
 static struct fetchd_request *requests[TAGS];
 static const char *const event_names[] = { "", "HOP", "RESPONSE", "DATA", "WRITABLE", "REWIND", "DONE",
                                            "CONNECTED", "DRAINING", "LOST" };
+static unsigned long still_open;   /* by events */
 static unsigned long long event_bytes[TAGS], event_sum[TAGS];
+
+/* Zeroed; without memory the probe can't go on, which is not the library's fault. */
+static char *buffer(size_t size)
+{
+    char *memory = calloc(1, size);
+    if (!memory)
+        exit(3);
+    return memory;
+}
 
 static void print_error(const struct fetchd_error *error)
 {
@@ -68,6 +78,7 @@ static int print_event(const struct fetchd_event *event)
     if (!event->done)
         print_error(event->error);
     putchar('\n');
+    still_open -= event->type == FETCHD_EVENT_DONE;
     return event->type == FETCHD_EVENT_DONE;
 }
 
@@ -141,6 +152,7 @@ static void do_start(char **words)
     fill(&options, words);
     event_bytes[tag] = event_sum[tag] = 0;
     requests[tag] = fetchd_start(client, &options, (void *)(uintptr_t)tag);
+    still_open += requests[tag] != NULL;
     if (requests[tag])
         printf("start\t%lu\n", tag);
     else
@@ -173,6 +185,8 @@ static void do_poll(char **words)
         struct pollfd wait = { .fd = fetchd_fd(client), .events = POLLIN };
         while ((event = fetchd_next_event(client)))
             seen += (unsigned long)print_event(event);
+        if (still_open == 0)
+            break;
         if (seen < wanted && poll(&wait, 1, ms_of(words)) <= 0)
             break;
         fetchd_process(client);
@@ -211,7 +225,7 @@ static void do_release(char **words)
 static void do_write(char **words)
 {
     size_t size = number_of(words, "size"), from = number_of(words, "from");
-    char *data = malloc(size + 1);
+    char *data = buffer(size + 1);
     for (size_t i = 0; i < size; i++)
         data[i] = (char)('a' + (from + i) % 26);
     int64_t taken = fetchd_write(requests[tag_of(words)], data, size, ms_of(words));
@@ -244,29 +258,29 @@ static void do_response(char **words)
 static void do_read(char **words)
 {
     size_t size = number_of(words, "size");
-    char *buffer = malloc(size + 1);
-    int64_t got = fetchd_read(requests[tag_of(words)], buffer, size, ms_of(words));
-    printf("read\t%lld\t%.*s", (long long)got, got > 0 && got < 64 ? (int)got : 0, buffer);
+    char *data = buffer(size + 1);
+    int64_t got = fetchd_read(requests[tag_of(words)], data, size, ms_of(words));
+    printf("read\t%lld\t%.*s", (long long)got, got > 0 && got < 64 ? (int)got : 0, data);
     if (got == FETCHD_FAILED)
         print_error(fetchd_last_error(client));
     putchar('\n');
-    free(buffer);
+    free(data);
 }
 
 /* fetchd_read() to the end. */
 static void do_drain(char **words)
 {
     size_t size = number_of(words, "size");
-    char *buffer = malloc(size + 1);
+    char *data = buffer(size + 1);
     unsigned long tag = tag_of(words);
     int64_t got;
-    while ((got = fetchd_read(requests[tag], buffer, size, ms_of(words))) > 0)
-        count(tag, buffer, (size_t)got);
+    while ((got = fetchd_read(requests[tag], data, size, ms_of(words))) > 0)
+        count(tag, data, (size_t)got);
     printf("drain\t%lld\tbytes=%llu\tsum=%llu", (long long)got, event_bytes[tag], event_sum[tag]);
     if (got == FETCHD_FAILED)
         print_error(fetchd_last_error(client));
     putchar('\n');
-    free(buffer);
+    free(data);
 }
 
 static void do_done(char **words)
@@ -284,7 +298,7 @@ static void do_fetch(char **words)
     fill(&options, words);
     if (value_of(words, "size")) {
         options.body_size = number_of(words, "size");
-        options.body = large = malloc(options.body_size + 1);
+        options.body = large = buffer(options.body_size + 1);
         for (size_t i = 0; i < options.body_size; i++)
             large[i] = (char)('a' + i % 26);
     }

@@ -970,6 +970,54 @@ class Example(TestCase):
         self.assertIn(b'no fetchd is running', run.stderr)
 
 
+class ShortMemory(TestCase):
+    """Whichever allocation fails, the library says so and never crashes or hangs."""
+
+    def serve(self, peer):
+        headers = [['a', 'b' * 500]] * 50
+        peer.welcome(features=['x'])
+        fetch = peer.expect('FETCH')
+        if fetch.body.get('body_streamed'):
+            peer.body(fetch.id)
+        peer.send('HOP', fetch.id, dict(status=302, url='https://b/', headers=headers))
+        peer.respond(fetch.id, b'x' * 300000, headers=headers)
+        peer.until_gone()
+
+    def serve_questions(self, peer):
+        peer.welcome()
+        while True:
+            frame = peer.receive()
+            if frame.type == 'PING':
+                peer.send('PONG', 0, frame.body)
+            elif frame.type == 'STATUS':
+                peer.send('STATUS_REPLY', frame.id, dict(server='fake', workers=[dict(worker=1, state='ready')]))
+
+    def fail_each(self, *commands, serve=None):
+        if sanitized():
+            self.skipTest('the sanitizer has its own allocator')
+        text, ends = '\n'.join(('open', *commands, 'close')), set()
+        for number in range(1, 60):
+            with FakeDaemon(serve or self.serve) as daemon:
+                env = dict(os.environ, FETCHD_ADDRESS=daemon.address, SHORT_MEMORY_AT=str(number),
+                           LD_PRELOAD=str(PROBE.parent / 'libshort_memory.so'))
+                run = subprocess.run([str(PROBE)], input=text, stdout=subprocess.PIPE, env=env, timeout=60, text=True)
+            self.assertIn(run.returncode, (0, 3), 'allocation %d' % number)
+            ends.add('out_of_memory' in run.stdout)
+        self.assertEqual(ends, {True, False}, 'none of the allocations, or all of them, failed')
+
+    def test_waiting(self):
+        self.fail_each('start tag=1 url=' + URL, 'response tag=1', 'read tag=1 size=10', 'drain tag=1 size=100')
+
+    def test_whole(self):
+        self.fail_each('fetch url=%s size=2000000' % URL)
+
+    def test_events(self):
+        self.fail_each('fd', 'start tag=1 url=' + URL, 'poll dones=1')
+
+    def test_questions(self):
+        self.fail_each('connect', 'status', serve=self.serve_questions)
+
+
 class Addresses(TestCase):
     def fail_to_start(self, address=None, env=None):
         with Probe(address, env) as probe:
