@@ -4,6 +4,8 @@
 #include "get.h"
 #include "say.h"
 #include "status.h"
+#include "top.h"
+#include "workers.h"
 #include "ws.h"
 
 #include <stdio.h>
@@ -31,6 +33,8 @@ static const struct command {
     { "batch", COMMAND_BATCH, "FILE|-", "fetch a list of URLs, a JSON line for each", batch_run },
     { "bench", COMMAND_BENCH, "URL", "fetch one URL many times and measure", run_bench },
     { "status", COMMAND_STATUS, "", "what the daemon is doing", status_run },
+    { "workers", COMMAND_WORKERS, "", "its workers", workers_run },
+    { "top", COMMAND_TOP, "", "the same live, a look each second", top_run },
     { "metrics", COMMAND_METRICS, "", "its metrics, in the Prometheus format", status_run_metrics },
     { "reload", COMMAND_RELOAD, "", "make it read its settings again", status_run_reload },
     { "drain", COMMAND_DRAIN, "", "make it finish what is open and stop", status_run_drain },
