@@ -119,14 +119,18 @@ static void write_uint(char *cell, const struct ipc_field *field, uint64_t value
     snprintf(cell, CELL_BYTES, "%.1f %s", (double)value / units[unit].steps[step], units[unit].units[step]);
 }
 
-/* Foreign text stays on its line and does nothing to a terminal. */
+/* Foreign text stays on its line and does nothing to a terminal: C0, DEL and C1 become '?'. */
 static void write_text(char *cell, const struct ipc_text *text)
 {
-    snprintf(cell, CELL_BYTES, "%.*s", (int)(text->length < CELL_BYTES ? text->length : CELL_BYTES - 1),
-             text->length ? text->data : "");
-    for (char *c = cell; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    size_t used = 0;
+    for (size_t i = 0; i < text->length && used < CELL_BYTES - 1; i++) {
+        unsigned char c = (unsigned char)text->data[i];
+        unsigned char next = i + 1 < text->length ? (unsigned char)text->data[i + 1] : 0;
+        bool is_c1 = c == 0xc2 && next >= 0x80 && next <= 0x9f;
+        cell[used++] = is_c1 || c < 0x20 || c == 0x7f ? '?' : (char)c;
+        i += is_c1;
+    }
+    cell[used] = '\0';
 }
 
 static bool write_cell(char *cell, const struct ipc_field *field, const void *place)

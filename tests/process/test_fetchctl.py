@@ -320,14 +320,14 @@ class Output(TestCase):
             peer.welcome()
             id = peer.expect('FETCH').id
             peer.send('HOP', id, dict(status=302, url='https://u:verborgen@b/', http_version='1.1'))
-            peer.respond(id, b'x', headers=[['Set-Cookie', 'sid=verborgen'], ['Plain', 'seen\x1b[31m']], http_version='2')
+            peer.respond(id, b'x', headers=[['Set-Cookie', 'sid=verborgen'], ['Plain', 'seen\x1b[31m\u009b31m\u00e4']], http_version='2')
             peer.until_gone()
         run = self.run_with(serve, 'get', '-vL', '-u', 'me:verborgen', '-H', 'Authorization: Bearer verborgen', '-b', 'c=verborgen',
                             '-x', 'http://p:verborgen@proxy', '-H', 'X-Plain: here', 'https://me:verborgen@origin.test/a')
         text = run.stderr.decode()
         self.assertNotIn('verborgen', text)
         for line in ('> GET https://origin.test/a', '> X-Plain: here', '> Cookie: [not shown]', '< HTTP/1.1 302',
-                     '* redirected to https://b/', '< HTTP/2 200', '< Set-Cookie: [not shown]', '< Plain: seen?[31m'):
+                     '* redirected to https://b/', '< HTTP/2 200', '< Set-Cookie: [not shown]', '< Plain: seen?[31m?31m\u00e4'):
             self.assertIn(line + '\n', text)
         self.assertRegex(text, r'\* fake/1 at unix:.*, protocol 1\n')
         self.assertRegex(text, r'\* done: 1 bytes.*, worker 3, attempt 1\n')
@@ -649,13 +649,13 @@ class Status(TestCase):
     def serve(self, peer):
         peer.welcome()
         id = peer.expect('STATUS').id
-        peer.send('STATUS_REPLY', id, dict(server='fetchd/1', pid=7, uptime_ms=90000, rss_bytes=5 << 20, workers=[
+        peer.send('STATUS_REPLY', id, dict(server='fetchd/1', instance='a\x1b\u009bb', pid=7, uptime_ms=90000, rss_bytes=5 << 20, workers=[
             dict(worker=1, state='ready', pid=8, served=12), dict(worker=2, state='spawning')]))
         peer.until_gone()
 
     def test_for_people(self):
         text = self.run_with(self.serve, 'status').stdout.decode()
-        for pattern in (r'^server +fetchd/1$', r'^uptime +1\.5 min$', r'^rss +5\.0 MiB$', r'^ *worker +state +pid',
+        for pattern in (r'^server +fetchd/1$', r'^instance +a\?\?b$', r'^uptime +1\.5 min$', r'^rss +5\.0 MiB$', r'^ *worker +state +pid',
                         r'^ *1 +ready +8 ', r'^ *2 +spawning +0 '):
             self.assertRegex(text, re.compile(pattern, re.M))
 
