@@ -26,7 +26,7 @@ build_packages=(
 test_packages=(
   clang libclang-rt-dev clang-format
   nginx libnginx-mod-http-echo caddy openssl libcurl4-openssl-dev
-  python3 python3-msgpack python3-h2 python3-cryptography python3-websockets
+  python3 python3-msgpack python3-h2 python3-cryptography python3-websockets websocketd
   python3-brotli python3-zstandard
 )
 # Debian starts these when it installs them; tests start their own on ports of their own.
