@@ -345,7 +345,7 @@ struct ipc_bytes wire_expect_data(struct wire *wire, uint32_t id)
 void wire_expect_end(struct wire *wire)
 {
     struct ipc_frame frame;
-    stage_until(wire->ended || wire_next(wire, &frame));
+    stage_until(wire_next(wire, &frame) || wire->ended);
     if (wire->taken > 0)
         fail_msg("%s came, not the end", ipc_message_name(frame.type));
 }
