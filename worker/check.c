@@ -140,6 +140,8 @@ static int check_websocket(const struct ipc_fetch *fetch, struct check_refusal *
     bool is_get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");
     if (!is_get || fetch->body.length > 0 || fetch->body_streamed)
         return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a WebSocket opens with a GET, which has no body");
+    if (memchr(fetch->url.data, '#', fetch->url.length))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the URL of a WebSocket has no fragment (RFC 6455, 3)");
     for (size_t i = 0; i < fetch->headers.count; i++) {
         struct ipc_bytes name = fetch->headers.items[i].name;
         if (name.length >= 14 && check_name_is((struct ipc_bytes){ name.data, 14 }, "sec-websocket-"))

@@ -460,6 +460,8 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
         hop_say(transfer);
     } else if (result != CURLE_OK) {
         fail_by_curl(transfer, result);
+    } else if (transfer->websocket) {
+        fail_by_curl(transfer, CURLE_GOT_NOTHING);   /* libcurl finds no fault in it, with CONNECT_ONLY */
     } else {
         transfer_leave_curl(transfer);
         answer_finish(transfer);
