@@ -615,7 +615,7 @@ static bool may_retry(const struct request *request)
     const struct daemon *daemon = request->daemon;
     unsigned others = daemon->retrying - request->retrying;
     return request->attempts < request->max_attempts && may_start_over(request)
-        && retry_within_budget(others, daemon->in_flight, daemon->conf->retry_budget);
+        && retry_within_budget(others, daemon->in_flight - others, daemon->conf->retry_budget);
 }
 
 /* False when the time it would have to wait is longer than it may. */

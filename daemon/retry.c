@@ -83,8 +83,8 @@ uint64_t retry_delay_ms(unsigned attempts, uint64_t delay_ms, uint64_t max_ms, u
     return delay_ms / 2 + random % (delay_ms - delay_ms / 2 + 1);
 }
 
-bool retry_within_budget(unsigned retrying, unsigned in_flight, uint64_t percent)
+bool retry_within_budget(unsigned retrying, unsigned others, uint64_t percent)
 {
-    uint64_t allowed = (uint64_t)in_flight * percent / 100;
+    uint64_t allowed = (uint64_t)others * percent / 100;
     return retrying < (allowed > BUDGET_FLOOR ? allowed : BUDGET_FLOOR);
 }

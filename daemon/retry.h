@@ -24,7 +24,8 @@ bool retry_status(const struct ipc_response *response, bool any_5xx, int64_t now
  * random part (`random` is any 32 bits) is taken so that clients don't march in step. */
 uint64_t retry_delay_ms(unsigned attempts, uint64_t delay_ms, uint64_t max_ms, uint32_t random);
 
-/* May one more retry be under way? `percent` of the open requests, and three in any case. */
-bool retry_within_budget(unsigned retrying, unsigned in_flight, uint64_t percent);
+/* May one more retry be under way? `percent` of the open requests that are none, so that attempts stay within
+ * so much more than the requests; and three in any case. */
+bool retry_within_budget(unsigned retrying, unsigned others, uint64_t percent);
 
 #endif
