@@ -21,7 +21,11 @@ static bool write_key(struct ipc_buffer *key, const struct ipc_fetch *fetch)
 {
     uint8_t insecure = fetch->insecure;
     ipc_buffer_consume(key, ipc_buffer_length(key));
+    /* libcurl gives a kept HTTP/1.1 connection to whoever would also take 1.1; those who insisted on it
+     * must not keep the others from HTTP/2. */
+    uint8_t old_http = fetch->http_version.length > 0 && fetch->http_version.data[0] == '1';
     bool fits = add_part(key, &fetch->principal, sizeof fetch->principal) && add_part(key, &insecure, 1)
+        && add_part(key, &old_http, 1)
         && add_part(key, fetch->proxy.data, fetch->proxy.length)
         && add_part(key, fetch->ca_pem.data, fetch->ca_pem.length)
         && add_part(key, fetch->cert_pem.data, fetch->cert_pem.length)

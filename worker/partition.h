@@ -1,7 +1,8 @@
-/* What may share connections, TLS sessions and DNS answers, and nothing else does: one principal,
- * proxy with its credentials, client certificate, trust and resolve overrides. A partition is a
- * growing set of curl multis, each with a bounded number of transfers: libcurl looks through all
- * connections to a host for each new one, which many thousand in one multi would make quadratic. */
+/* What may share connections, TLS sessions and DNS answers, and nothing else does: one principal, proxy
+ * with its credentials, client certificate, trust, resolve overrides, and whether HTTP/1 was asked for.
+ * A partition is a growing set of curl multis, each with a bounded number of transfers: libcurl looks
+ * through all connections to a host for each new one, which many thousand in one multi would make
+ * quadratic. */
 #ifndef WORKER_PARTITION_H
 #define WORKER_PARTITION_H
 
