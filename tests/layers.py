@@ -232,6 +232,12 @@ class Controls(unittest.TestCase):
                 self.assertEqual(check(path, text), [])
 
 
+class Corpus(unittest.TestCase):
+    def test_every_message_has_a_seed_for_the_fuzzers(self):
+        seeds = {path.name.partition('-')[2].upper() for path in (paths.TOP / 'tests/fuzz/corpus/frames').iterdir()}
+        self.assertEqual([name for name in message_names(paths.TOP) if name not in seeds], [])
+
+
 # ---- programs ----
 
 CURL_OR_TLS = re.compile(r'^(curl_\w+|Curl_\w+|SSL_\w+|TLS_\w*method|OPENSSL_\w+|BORINGSSL_\w+|X509_\w+|EVP_\w+)$')

@@ -27,12 +27,22 @@ static bool is_secret(struct ipc_bytes name)
     return false;
 }
 
+static bool is_web_socket(struct ipc_text scheme)
+{
+    return ipc_text_is(scheme, "ws") || ipc_text_is(scheme, "wss");
+}
+
+static bool is_http(struct ipc_text scheme)
+{
+    return ipc_text_is(scheme, "http") || ipc_text_is(scheme, "https");
+}
+
 static void check_followed(const struct ipc_fetch *before, const struct ipc_fetch *after, unsigned status)
 {
     struct ipc_origin from, to;
     const char *reason;
     HOLDS(ipc_origin_parse(before->url, &from, &reason) == 0 && ipc_origin_parse(after->url, &to, &reason) == 0);
-    HOLDS(ipc_text_is(to.scheme, "http") || ipc_text_is(to.scheme, "https"));
+    HOLDS(is_web_socket(from.scheme) ? is_web_socket(to.scheme) : is_http(to.scheme));
     HOLDS(after->headers.count <= before->headers.count);
     if (strcmp(from.key, to.key) != 0) {
         HOLDS(after->credentials.length == 0);
