@@ -2,7 +2,7 @@
 import itertools
 import json
 
-from world import MIB, World, bodies, origins, tap
+from world import MIB, World, bodies, origins, proc, tap
 
 from support.nginx import has_ipv6
 
@@ -13,7 +13,9 @@ class Versions(World):
             return self.good(c.get(self.url(path, server), **options), sha256=self.nginx.hashes[path[1:]])
 
     def last(self, path):
-        return [row for row in self.nginx.access() if row['uri'] == path][-1]
+        """nginx writes its log after the answer."""
+        return proc.until(lambda: [row for row in self.nginx.access() if row['uri'] == path],
+                          what='nginx to log the request')[-1]
 
     def test_http2_is_spoken_where_tls_agrees_on_it(self):
         answer = self.fetch('h2')
@@ -194,7 +196,10 @@ class KeepAlive(World):
         marks = ['/%s?%d' % (path, next(self.counter)) for path in paths]
         with self.fetchd.connect() as c:
             answers = [self.good(c.get(self.url(mark, 'h1'), **options)) for mark in marks]
-        rows = {row['uri']: row['connection'] for row in self.nginx.access()}
+        def logged():               # nginx writes its log after the answer
+            rows = {row['uri']: row['connection'] for row in self.nginx.access()}
+            return rows if set(marks) <= set(rows) else None
+        rows = proc.until(logged, what='nginx to log the requests')
         return [rows[mark] for mark in marks], answers
 
     def test_a_connection_is_kept_for_the_next_request(self):
