@@ -352,6 +352,7 @@ class Document(World):
 
     @classmethod
     def setUpClass(cls):
+        cls.fetchd = None
         cls.text = (paths.TOP / 'ipc/README.md').read_text()
 
     def dumps(self):
