@@ -1,9 +1,11 @@
 # The front door: each target sets up what it needs. Meson and ninja do the work; options for them:
 #   make test MESON_ARGS=-Dwerror=true     make test TESTS='unit process'     make build BUILD=out
+#   make chaos CHAOS='--soak 1800 soak'
 
 BUILD ?= build
 MESON_ARGS ?=
 TESTS ?=
+CHAOS ?=
 
 comma := ,
 SANITIZERS := -Db_sanitize=address$(comma)undefined -Db_lundef=false
@@ -53,7 +55,7 @@ bench: setup-tests
 	FETCHD_BUILD=build-release tests/bench/run
 
 chaos: setup-tests build
-	FETCHD_BUILD=$(BUILD) tests/chaos
+	FETCHD_BUILD=$(BUILD) tests/chaos/run $(CHAOS)
 
 fuzz: export CC = clang
 fuzz: setup-tests

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support import bodies, certs, nginx, paths, proc  # noqa: E402, F401
+from support import bodies, certs, nginx, paths, proc, tap  # noqa: E402, F401
 from support.backend import Backend  # noqa: E402
 from support import daemon as plain  # noqa: E402
 
@@ -22,7 +22,7 @@ ADDRESSES = ['127.0.0.%d' % n for n in range(1, 5)]
 
 LOCATIONS = '''
 location /sink { echo_read_request_body; echo_request_body; }
-location /small { return 200 "small\\n"; }
+location /small { access_log off; return 200 "small\\n"; }
 location /poison { add_header X-Poison 1; return 200 "poison\\n"; }
 location /later { add_header Retry-After 0 always; return 503; }
 location /later-slowly { add_header Retry-After 0 always; echo_status 503; echo_sleep 0.2; echo later; }
@@ -69,7 +69,7 @@ class Site:
     made = None
 
     def __init__(self):
-        self.folder = paths.folder('c')
+        self.folder = paths.folder('chaos')
         self.authority = certs.Authority(self.folder)
         self.origin = Origin(self.folder, self.authority)
         for size in SIZES:

@@ -57,6 +57,7 @@ class Link:
         self.next_id, self.open = 1, {}
         self.credit, self.owed = 0, 0
         self.greeted = self.leaving = False
+        self.last_id = 1 << 32                          # the last that the daemon took
         self.senders = collections.OrderedDict()        # requests with body left to send
         self.say('HELLO', 0, dict(version_min=1, version_max=1, client='load'))
 
@@ -161,7 +162,7 @@ class Link:
                 if request.streamed and not request.ended and request.credit > CHARGE:
                     self.senders[id] = request
         elif kind == 'GOAWAY':
-            self.leaving = True
+            self.leaving, self.last_id = True, body.get('last_id', 0)
         elif kind == 'ERROR':
             self.load.wrong('the daemon said ERROR %s: %s' % (body['name'], body.get('message')))
 
@@ -193,6 +194,8 @@ class Load:
         self.bytes = 0
         self.tick = lambda: None                        # called every turn
         self.judged = True                              # every success must be what was expected
+        self.reconnects = False                         # when the daemon says GOAWAY
+        self.reconnected = self.draining = self.untaken = 0
 
     def wrong(self, text):
         self.complaints[text] += 1
@@ -209,9 +212,14 @@ class Load:
         self.selector.unregister(link.socket)
         link.socket.close()
         self.links.remove(link)
-        if link.open:
-            self.complaints['connection lost with requests open'] += len(link.open)
+        taken = sum(id <= link.last_id for id in link.open)
+        self.untaken += len(link.open) - taken
+        if taken:
+            self.complaints['connection lost with requests open'] += taken
         link.open.clear()
+        if self.reconnects and self.asking:
+            self.reconnected += 1
+            self.connect()
 
     # ---- requests ----
 
@@ -227,11 +235,16 @@ class Load:
         self.done[request.method] += 1
         self.bytes += request.bytes
         self.attempts[done.get('attempts', 0)] += 1
-        if error:
+        if error == 'draining' and link.leaving:
+            self.draining += 1
+        elif error:
             self.errors[request.method, error, request.response is not None] += 1
             if request.method == 'POST':
                 self.lost_posts.append(request.number)
-            return
+        else:
+            self.succeeded(request)
+
+    def succeeded(self, request):
         self.times_ms.append((time.monotonic() - request.began) * 1000)
         if request.method == 'POST':
             self.ok_posts.append(request.number)
@@ -276,6 +289,7 @@ class Load:
         return not any(link.open for link in self.links)
 
     def close(self):
+        self.asking = False
         for link in list(self.links):
             self.drop(link)
         self.selector.close()
