@@ -132,7 +132,8 @@ class WebSocket(TestCase):
         ca.write_text('PEM')
         code, _, _ = self.run_ctl(
             'ws', '--subprotocol', 'a', '--subprotocol', 'b', '--ping', '2.5', '-H', 'X-One: 1', '-k',
-            '--cacert', ca, '-x', 'http://proxy.test:1', '-u', 'me:secret', '-b', 'c=d', '-m', '60', '--connect-timeout', '3',
+            '--cacert', ca, '-x', 'http://proxy.test:1', '-u', 'me:secret', '-b', 'c=d', '-m', '60',
+            '--connect-timeout', '3',
             '--reconnect', URL)
         self.assertEqual(code, 0)
         body = self.heard.get(timeout=20)
@@ -300,7 +301,8 @@ class Screen:
 
 def status(served=100, **more):
     worker = dict(worker=1, state='ready', pid=77, in_flight=3, served=served, failed=2, rss_bytes=5 << 20,
-                  open_fds=40, connections=9, tls_handshakes=50, tls_failures=6, age_ms=90000, restarts=1, close_wait=0)
+                  open_fds=40, connections=9, tls_handshakes=50, tls_failures=6, age_ms=90000, restarts=1,
+                  close_wait=0)
     return dict(dict(server='fake/1', state='running', pid=1, accepted=served * 2, succeeded=served, failed=4,
                      in_flight=5, queued=6, workers=[worker, dict(worker=2, state='starting')],
                      origins=[dict(origin='https://a.test:443', open=2, active=1, attempts=served, failed=1,

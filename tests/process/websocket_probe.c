@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAGS 64
+#define TAGS 4096
 
 static struct fetchd_client *client;
 static struct fetchd_request *sockets[TAGS];
