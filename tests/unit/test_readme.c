@@ -234,13 +234,10 @@ static void rows(struct cursor *cursor, size_t length, const char *note)
         for (size_t i = 0; i < here; i++)
             snprintf(hex + 3 * i, 4, "%02x ", cursor->bytes[cursor->at + i]);
         hex[3 * here - 1] = '\0';
-        if (*note)
-            fprintf(cursor->out, "%08zx: %-*s  %s\n", cursor->at, 3 * ROW_BYTES - 1, hex, note);
-        else
-            fprintf(cursor->out, "%08zx: %s\n", cursor->at, hex);
+        fprintf(cursor->out, "%08zx: %-*s  %s\n", cursor->at, 3 * ROW_BYTES - 1, hex, note);
         cursor->at += here;
         length -= here;
-        note = "";
+        note = "...";
     }
 }
 
