@@ -172,6 +172,21 @@ static void redirects_lead_to_http_and_https_only(void **state)
     }
 }
 
+static void a_websocket_stays_one_and_nothing_else_becomes_one(void **state)
+{
+    (void)state;
+    static const struct { const char *from, *to; int result; } rows[] = {
+        { "wss://a.example/", "wss://b.example/", 0 }, { "ws://a.example/", "wss://a.example/", 0 },
+        { "wss://a.example/", "https://a.example/", -1 }, { "ws://a.example/", "http://a.example/", -1 },
+        { "https://a.example/", "wss://a.example/", -1 }, { "ftp://a.example/", "https://a.example/", 0 },
+        { "ftp://a.example/", "ftp://a.example/x", -1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ipc_fetch fetch = post(rows[i].from);
+        assert_int_equal(apply(&fetch, 302, rows[i].to), rows[i].result);
+    }
+}
+
 /* A worker gives absolute URLs; a relative one is its mistake, or its lie. */
 static void a_url_that_is_not_absolute_is_refused_and_the_fetch_stays(void **state)
 {
@@ -200,5 +215,6 @@ static void the_order_of_headers_is_kept(void **state)
 UNIT_TESTS(TEST(each_status_and_method_becomes_what_rfc_9110_says), TEST(an_absent_method_is_get),
            TEST(a_dropped_body_takes_its_headers_and_its_stream_along), TEST(another_origin_gets_no_credentials),
            TEST(the_same_origin_keeps_them_however_it_is_written), TEST(redirects_lead_to_http_and_https_only),
+           TEST(a_websocket_stays_one_and_nothing_else_becomes_one),
            TEST(a_url_that_is_not_absolute_is_refused_and_the_fetch_stays),
            TEST(the_order_of_headers_is_kept))
