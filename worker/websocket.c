@@ -128,15 +128,14 @@ static void give_up(struct websocket *websocket, enum ipc_error_code error, cons
     enter(websocket, WEBSOCKET_GONE);
 }
 
-/* The peer's end of the connection: an end after its close, a loss before. */
+/* The peer's end of the connection: expected after its close, a loss before. It may have ended only its
+ * own half, so that our close can still reach it. */
 static void note_end(struct websocket *websocket, CURLcode result)
 {
     struct transfer *transfer = websocket->transfer;
     websocket->ended = true;
-    if (websocket->state >= WEBSOCKET_CLOSED) {
-        enter(websocket, WEBSOCKET_GONE);
+    if (websocket->state >= WEBSOCKET_CLOSED)
         return;
-    }
     int os_errno = (int)easy_info(transfer->easy, CURLINFO_OS_ERRNO);
     char problem[CURL_ERROR_SIZE + 64];
     const char *text = transfer->easy->error[0] ? transfer->easy->error : curl_easy_strerror(result);
@@ -552,6 +551,8 @@ static void run(struct turn_task *task)
     }
     if (states[websocket->state].reads)
         send_out(websocket);   /* what was received may have asked for an answer */
+    if (websocket->ended && (websocket->unsendable || wswriter_empty(&websocket->writer)))
+        enter(websocket, WEBSOCKET_GONE);
     settle(websocket);
 }
 

@@ -288,6 +288,12 @@ struct ipc_bytes wswriter_offer(struct wswriter *writer)
     return (struct ipc_bytes){ from, writer->offer_length };
 }
 
+bool wswriter_empty(const struct wswriter *writer)
+{
+    return !writer->pong.waits && !writer->ping.waits && writer->urgent_length == 0
+        && ipc_buffer_length(&writer->frames) == 0;
+}
+
 /* What the client paid for the first frame. A close may be ours, and nothing is granted after it. */
 static int64_t first_cost(const struct wswriter *writer, unsigned first)
 {

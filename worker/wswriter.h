@@ -52,6 +52,8 @@ void wswriter_close(struct wswriter *writer, unsigned code, struct ipc_bytes rea
 /* The bytes to send next; of length 0 when there are none. */
 struct ipc_bytes wswriter_offer(struct wswriter *writer);
 
+bool wswriter_empty(const struct wswriter *writer);
+
 /* `bytes` of the offer left. Returns the credit of the client's frames that are out by that. */
 int64_t wswriter_sent(struct wswriter *writer, size_t bytes);
 

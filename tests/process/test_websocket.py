@@ -884,6 +884,20 @@ class Closing(Case):
                 self.closed(answer.done, code or 1005, reason.decode())
                 self.assertEqual(answer.heard, [(CLOSE, reason, False, code or 0)])
 
+    def test_a_peer_that_ends_its_half_with_its_close_still_gets_ours(self):
+        for then, code in ((close(3000), 3000), (frame(3), 1002)):
+            with self.subTest(code=code):
+                def handler(peer):
+                    peer.open(then=then)
+                    peer.sock.shutdown(socket.SHUT_WR)
+                    peer.expect_close(code)
+                    peer.expect_end()
+                answer = self.converse(handler, open=False, tls=False)
+                if code == 1002:
+                    self.failed(answer, 'websocket.protocol')
+                else:
+                    self.closed(answer.done, code)
+
     def test_messages_before_the_peers_close_are_delivered(self):
         def handler(peer):
             peer.open(then=b''.join(frame(TEXT, b'%d' % i) for i in range(100)) + close(1000))
