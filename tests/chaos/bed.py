@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import bodies, certs, nginx, paths, proc, tap  # noqa: E402, F401
 from support.backend import Backend  # noqa: E402
-from support import daemon as plain  # noqa: E402
+from support.daemon import Daemon  # noqa: E402
 
 KIB, MIB = bodies.KIB, bodies.MIB
 SIZES = [KIB << n for n in range(11)]               # 1 KiB to 1 MiB
@@ -84,18 +84,6 @@ class Site:
 
     def daemon(self, **options):
         return daemon(self.authority, [*self.origin.ports.values()], **options)
-
-
-class Daemon(plain.Daemon):
-    """`rules`: whole sections, as [origin "PATTERN"], which have no place among the settings."""
-
-    def __init__(self, rules='', **options):
-        super().__init__(**options)
-        self.rules = rules
-
-    def write_config(self, **changes):
-        super().write_config(**changes)
-        self.config.write_text(self.config.read_text() + self.rules)
 
 
 def daemon(authority, allow, **options):

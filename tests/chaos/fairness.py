@@ -48,11 +48,11 @@ def tell(report, name, result, more=''):
         result['p99_ms'], result['p50_ms'], result['req_per_s'], more))
 
 
-def run(report, path, rounds, rules, full):
+def run(report, path, rounds, settings, full):
     """`full`: the machine is the limit, so that another user's part is what can be judged."""
     site = Site.get()
     url = site.origin.url('h2', path)
-    with site.daemon(rules=rules, settings={'daemon.mode': '0666', 'limits.queue_timeout': '2m'}) as fetchd:
+    with site.daemon(settings={'daemon.mode': '0666', 'limits.queue_timeout': '2m', **settings}) as fetchd:
         fetchd.folder.chmod(0o755)
         run_others(fetchd, url, 4)                  # warm: connections are open, names are known
         alone = run_others(fetchd, url, rounds)
@@ -76,8 +76,8 @@ def run(report, path, rounds, rules, full):
 def shared(report, _):
     title = '%d connections x %d requests, one more floods with %d: ' % (OTHERS, STREAMS, FLOOD)
     with report.scenario(title + 'an origin that takes 200 ms'):
-        run(report, '/slow/0.2', 20, '', full=False)
+        run(report, '/slow/0.2', 20, {}, full=False)
     with report.scenario(title + 'the machine is the limit'):
-        run(report, '/small', 40, '', full=True)
+        run(report, '/small', 40, {}, full=True)
     with report.scenario(title + 'the origin takes 64 at once'):
-        run(report, '/slow/0.005', 20, '[origin "*"]\nconnections = 64\n', full=True)
+        run(report, '/slow/0.005', 20, {'origin "*".connections': 64}, full=True)

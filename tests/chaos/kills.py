@@ -15,8 +15,8 @@ SERVERS = ('h1', 'h2')
 WORKERS = 6
 HANG_MS = 2000                                      # a beat comes each second
 READY_MS = 500                                      # after the death or the detected hang
-SETTINGS = {'workers.hang_timeout': '%dms' % HANG_MS, 'workers.backoff_min': '10ms', 'workers.backoff_max': '100ms',
-            'limits.queue_timeout': '120s', 'retry.attempts': 1}
+SETTINGS = {'workers.hang_timeout': '%dms' % HANG_MS, 'limits.queue_timeout': '120s', 'retry.attempts': 1}
+CRASHES = {'workers.backoff_min': '10ms', 'workers.backoff_max': '100ms'}   # crashes are their own making
 
 
 class Killer(threading.Thread):
@@ -94,13 +94,13 @@ def times_sent(origin):
     return seen
 
 
-def run(report, seconds, signals, lossless):
+def run(report, seconds, signals, lossless, settings):
     """`lossless`: no GET may fail before it had a response byte."""
     site = Site.get()
     site.origin.forget()
     chance = random.Random(11)
     make = load.mixed(lambda path: site.origin.url(chance.choice(SERVERS), path), site.origin.hashes)
-    with site.daemon(workers=WORKERS, settings=SETTINGS) as fetchd:
+    with site.daemon(workers=WORKERS, settings=dict(SETTINGS, **settings)) as fetchd:
         generator = load.Load(fetchd.socket, make)
         watch = Watch(fetchd.pid)
         generator.run(min(5, seconds))              # warm: buffers have their size
@@ -155,7 +155,8 @@ def judge(report, generator, origin, whole, lossless):
                  str(dict(generator.complaints)))
     strange = {key: count for key, count in generator.errors.items() if key[1] != 'worker.lost'}
     report.claim('the only error is worker.lost', not strange, str(strange))
-    early = sum(count for (method, _, answered), count in generator.errors.items() if method == 'GET' and not answered)
+    early = sum(count for (method, _, answered), count in generator.errors.items()
+                if method == 'GET' and not answered)
     if lossless:
         report.claim('every GET that had no response byte succeeds', early == 0, '%d do not' % early)
     else:
@@ -169,9 +170,9 @@ def judge(report, generator, origin, whole, lossless):
 
 def killed_and_stopped(report, seconds):
     with report.scenario('SIGKILL or SIGSTOP every %d ms for %d s' % (EACH_S * 1000, seconds)):
-        run(report, seconds, [signal.SIGKILL, signal.SIGSTOP], lossless=True)
+        run(report, seconds, [signal.SIGKILL, signal.SIGSTOP], lossless=True, settings={})
 
 
 def crashed(report, seconds):
     with report.scenario('SIGSEGV, SIGABRT or SIGBUS every %d ms for %d s' % (EACH_S * 1000, seconds)):
-        run(report, seconds, [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS], lossless=False)
+        run(report, seconds, [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS], lossless=False, settings=CRASHES)

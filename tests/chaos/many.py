@@ -7,7 +7,8 @@ from bed import ADDRESSES, Origin, Site, bench, daemon, mib, paths, proc
 
 MANY, FEW = 20000, 2000
 LIMIT_KB, LIMIT_RATIO = 40, 1.3
-SETTINGS = {'timeouts.connect': '10m', 'timeouts.headers': '10m', 'limits.queue_timeout': '10m', 'daemon.streams': 10000}
+SETTINGS = {'timeouts.connect': '10m', 'timeouts.headers': '10m', 'limits.queue_timeout': '10m',
+            'daemon.streams': 10000}
 
 
 def sums(fetchd):
@@ -58,7 +59,8 @@ def held(report, _):
         return
     with report.scenario(title):
         authority = Site.get().authority
-        with Origin(paths.folder('m'), authority, addresses=ADDRESSES, room=min(files - 500, MANY), log=False) as origin:
+        room = min(files - 500, MANY)
+        with Origin(paths.folder('m'), authority, addresses=ADDRESSES, room=room, log=False) as origin:
             few = hold(report, origin, authority, FEW, 10)
             rate = FEW / (few['opened_s'] or 10)
             many = hold(report, origin, authority, MANY, 15 + int(1.5 * MANY / rate))

@@ -118,7 +118,8 @@ def run(report):
         fetchd.kill()
         raise
     fetchd.stop()
-    report.figure('reloads', '%d, workers renewed %d times, %d workers at the end' % (reloader.done, reloaded, children))
+    report.figure('reloads', '%d, workers renewed %d times, %d workers at the end' % (
+        reloader.done, reloaded, children))
     report.figure('requests answered', '%d, %s' % (sum(generator.done.values()), spread(generator.times_ms)))
     report.figure('told to come again while it drained', generator.draining + callers.later)
     report.figure('connections made, and again after GOAWAY', '%d, %d' % (len(callers.waits_ms), generator.reconnected))

@@ -7,6 +7,9 @@ from bed import MIB, Site, bench, mib, proc
 
 MOST = 10000000
 CHUNK = 50000
+KINDS = [('rss', 'supervisor: resident', mib, 4 * MIB), ('fds', 'supervisor: descriptors', str, 4),
+         ('worker_rss', 'largest worker: resident', mib, 8 * MIB),
+         ('worker_fds', 'largest worker: descriptors', str, 16)]
 SETTINGS = {'workers.max_requests': 200000, 'workers.max_age': '60s'}
 
 
@@ -61,9 +64,7 @@ def run(report, seconds):
     report.figure('requests', '%d in %.0f s, %.0f a second, errors %s' % (asked, spent, asked / spent, errors or 0))
     report.figure('workers recycled', '%d, processes at the end %d' % (restarts, left))
     rows = watch.rows
-    for name, what, show, slack in (('rss', 'supervisor: resident', mib, 4 * MIB), ('fds', 'supervisor: descriptors', str, 4),
-                                    ('worker_rss', 'largest worker: resident', mib, 8 * MIB),
-                                    ('worker_fds', 'largest worker: descriptors', str, 16)):
+    for name, what, show, slack in KINDS:
         first, last = part(rows, name, True), part(rows, name, False)
         report.figure('%s, first and last' % what, '%s, %s (most in the first and the last quarter %s, %s)' % (
             show(rows[0][name]), show(rows[-1][name]), show(first), show(last)))
