@@ -1,5 +1,6 @@
 """libfetchd's WebSockets, by a probe that follows commands, beside a daemon that sends frames in parts,
 gives little credit, loses workers, breaks the protocol and dies."""
+import os
 import queue
 import re
 import subprocess
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from support import paths, tap  # noqa: E402
 from support.protocol import CHARGE, DATA_BYTES, encode  # noqa: E402
-from support.websocket_probe import Probe, pattern  # noqa: E402
+from support.websocket_probe import PROBE, Probe, pattern  # noqa: E402
 from fake_daemon import FakeDaemon  # noqa: E402
 
 URL = 'wss://origin.test/x'
@@ -1102,6 +1103,50 @@ class Violations(TestCase):
         self.assertEqual(probe.do('recv', tag=1).result, CLOSED)
         probe.ws(tag=2)
         self.text(probe.do('recv', tag=2), 'well')
+
+
+class ShortMemory(TestCase):
+    """Whichever allocation fails, the library says so and never crashes or hangs."""
+
+    def serve(self, peer):
+        peer.welcome()
+        side = Side(peer, credit=500000, protocol='x' * 2000)
+        side.tell_large(BINARY, bytes(200000))
+        while not side.heard or side.heard[-1]['kind'] != CLOSE:
+            frame = peer.receive()
+            if frame.type == 'CANCEL':
+                side.fail('cancelled')
+                break
+            if frame.type == 'FLUSH':
+                peer.send('FLUSHED', side.id, frame.body)
+            else:
+                side.take(frame)
+        else:
+            side.done(1000, 'bye')
+        peer.until_gone()
+
+    def fail_each(self, *commands):
+        if paths.sanitized():
+            self.skipTest('the sanitizer has its own allocator')
+        ends = set()
+        for number in range(1, 50):
+            with FakeDaemon(self.serve) as daemon:
+                text = '\n'.join(('open address=' + daemon.address, *commands, ''))
+                env = dict(os.environ, SHORT_MEMORY_AT=str(number),
+                           LD_PRELOAD=str(PROBE.parent / 'libshort_memory.so'))
+                run = subprocess.run([str(PROBE)], input=text, stdout=subprocess.PIPE, env=env, text=True,
+                                     timeout=18)                        # less than the probe waits for events
+            self.assertIn(run.returncode, (0, 3), 'allocation %d' % number)
+            ends.add('out_of_memory' in run.stdout)
+        self.assertEqual(ends, {True, False}, 'none of the allocations, or all of them, failed')
+
+    def test_waiting(self):
+        self.fail_each('ws url=' + URL, 'recv', 'send size=200000 kind=2', 'flush ms=0', 'close code=1000',
+                       'done')
+
+    def test_events(self):
+        self.fail_each('start url=' + URL, 'events until=MESSAGE', 'send size=2000 ms=0',
+                       'close code=1000 ms=0', 'events dones=1')
 
 
 class Documentation(TestCase):
