@@ -61,7 +61,7 @@ struct websocket {
     bool ended;                      /* nothing more can be received */
     bool unsendable;                 /* nothing more can be sent */
     bool starved;                    /* nothing is read, for want of the client's credit */
-    bool told_drain;                 /* we closed because the worker goes; the client hears of it */
+    bool told_drain;                 /* we closed because the worker goes; the client has to hear of it */
     char reason[WS_REASON_BYTES + 1];
 
     uv_timer_t timer;
@@ -268,11 +268,9 @@ static void take_close(struct websocket *websocket, const struct wsreader_piece 
     memcpy(websocket->reason, piece->payload.data, piece->payload.length);
     done->close_code = piece->code;
     done->close_reason = (struct ipc_text){ websocket->reason, piece->payload.length };
-    inbox_drop_open(&websocket->inbox);
-    if (websocket->state == WEBSOCKET_OPEN) {
-        tell_close(websocket, piece->code, piece->payload);
-        wswriter_close(&websocket->writer, piece->code, (struct ipc_bytes){ NULL, 0 }, false);
-    }
+    websocket->told_drain = false;   /* by this one */
+    tell_close(websocket, piece->code, piece->payload);
+    wswriter_close(&websocket->writer, piece->code, (struct ipc_bytes){ NULL, 0 }, false);
     enter(websocket, WEBSOCKET_CLOSED);
 }
 
@@ -508,6 +506,13 @@ static void on_uv_timer(uv_timer_t *timer)
 
 /* ---- the turn ---- */
 
+/* Or nothing. DONE says the same as the close, so a client that gives no more credit is not left hanging. */
+static bool only_close_waits(const struct websocket *websocket)
+{
+    struct ipc_message message;
+    return !inbox_first(&websocket->inbox, &message) || message.kind == WS_CLOSE;
+}
+
 /* Ends the connection, and the transfer with it when the client has got all. */
 static void leave(struct websocket *websocket)
 {
@@ -524,7 +529,7 @@ static void leave(struct websocket *websocket)
             tell_close(websocket, WS_CODE_GOING_AWAY, (struct ipc_bytes){ NULL, 0 });
     }
     empty_inbox(websocket);
-    if (inbox_empty(&websocket->inbox))
+    if (only_close_waits(websocket))
         transfer_complete(transfer);
 }
 

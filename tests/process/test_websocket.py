@@ -869,7 +869,7 @@ class Closing(Case):
                     peer.end()
                 answer = self.converse(handler, lambda w, id: w.message(id, CLOSE, reason, **(dict(code=code) if code else {})))
                 self.closed(answer.done, code or 1005, reason)
-                self.assertEqual(answer.heard, [])
+                self.assertEqual(answer.heard, [(CLOSE, reason.encode(), False, code)])
 
     def test_a_close_of_the_peer_is_told_echoed_and_the_end_awaited(self):
         for code, reason in ((1000, b'bye'), (1011, b''), (3000, 'ü'.encode()), (None, b'')):
@@ -921,7 +921,7 @@ class Closing(Case):
             peer.expect_end()
         answer = self.converse(handler, lambda w, id: w.message(id, CLOSE, code=1000))
         self.closed(answer.done)
-        self.assertEqual([h.kind for h in answer.heard], [TEXT, PING])
+        self.assertEqual([h.kind for h in answer.heard], [TEXT, PING, CLOSE])
 
     def test_nothing_is_sent_after_a_close(self):
         def handler(peer):
@@ -1178,6 +1178,19 @@ class Backpressure(Case):
             w.send('CREDIT', id, dict(bytes=WINDOW))
             self.closed(w.finish(id).done)
             self.assertEqual([m[1] for m in w.messages(id)], [TEXT] + [BINARY] * 20 + [CLOSE])
+
+    def test_a_close_needs_no_credit(self):
+        def handler(peer):
+            peer.open()
+            peer.expect_close(1000)
+            peer.send(close(3000, b'bye'))
+            peer.end()
+        raw = self.peer(handler)
+        with self.worker() as w:
+            id = w.open(raw.url(), window=0)
+            self.closed(w.bye(id), 3000, 'bye')
+            self.assertEqual(w.answer(id).heard, [])
+        raw.check()
 
     def test_a_tiny_window_is_enough(self):
         data = os.urandom(100000)
