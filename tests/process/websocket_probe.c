@@ -11,6 +11,7 @@
 
 static struct fetchd_client *client;
 static struct fetchd_request *sockets[TAGS];
+static bool done[TAGS];                /* by its DONE event */
 static const char *const event_names[] = {
     "", "HOP", "RESPONSE", "DATA", "WRITABLE", "REWIND", "DONE", "CONNECTED", "DRAINING", "LOST",
     "OPEN", "MESSAGE", "FLUSHED", "REOPEN",
@@ -65,12 +66,12 @@ static void print_error(const struct fetchd_error *error)
                error->exit_code, error->message);
 }
 
-static void print_done(const struct fetchd_done *done)
+static void print_done(const struct fetchd_done *ended)
 {
-    if (!done)
+    if (!ended)
         return;
-    printf("\tcode=%u\treason=%s\tworker=%u", done->close_code, done->close_reason, done->worker);
-    print_error(done->error);
+    printf("\tcode=%u\treason=%s\tworker=%u", ended->close_code, ended->close_reason, ended->worker);
+    print_error(ended->error);
 }
 
 static void print_message(const struct fetchd_ws_message *message)
@@ -110,6 +111,8 @@ static int print_event(const struct fetchd_event *event)
         print_message(event->message);
     print_done(event->done);
     putchar('\n');
+    if (event->done)
+        done[(unsigned long)(uintptr_t)event->user] = true;
     return event->type == FETCHD_EVENT_DONE;
 }
 
@@ -157,6 +160,7 @@ static void do_start(char **words)
 {
     struct fetchd_options options;
     fill(&options, words);
+    done[tag_of(words)] = false;
     sockets[tag_of(words)] = fetchd_start(client, &options, (void *)(uintptr_t)tag_of(words));
     if (sockets[tag_of(words)])
         puts("start\tok");
@@ -243,18 +247,18 @@ static void do_echo(char **words)
 {
     const struct fetchd_ws_message *message;
     struct fetchd_request *socket = sockets[tag_of(words)];
-    unsigned long wanted = number_of(words, "count"), done = 0;
-    while (done < wanted && fetchd_ws_recv(socket, &message, ms_of(words)) == 0
+    unsigned long wanted = number_of(words, "count"), echoed = 0;
+    while (echoed < wanted && fetchd_ws_recv(socket, &message, ms_of(words)) == 0
            && fetchd_ws_send(socket, message->kind, message->data, message->size, false, ms_of(words))
                == (int64_t)message->size)
-        done++;
-    printf("echo\t%lu\n", done);
+        echoed++;
+    printf("echo\t%lu\n", echoed);
 }
 
-static bool has_sockets(void)
+static bool has_open(void)
 {
     for (size_t i = 0; i < TAGS; i++)
-        if (sockets[i])
+        if (sockets[i] && !done[i])
             return true;
     return false;
 }
@@ -267,7 +271,7 @@ static void do_events(char **words)
     const char *until = value_of(words, "until");
     const struct fetchd_event *event;
     bool enough = false;
-    while (!enough && has_sockets() && fetchd_wait(client, ms_of(words))) {
+    while (!enough && has_open() && fetchd_wait(client, ms_of(words))) {
         while (!enough && (event = fetchd_next_event(client))) {
             seen += (unsigned long)print_event(event);
             if (until && strcmp(until, event_names[event->type]) == 0)
@@ -281,9 +285,9 @@ static void do_events(char **words)
 
 static void do_done(char **words)
 {
-    const struct fetchd_done *done = fetchd_wait_done(sockets[tag_of(words)], ms_of(words));
-    printf("done\t%s", done ? "came" : "none");
-    print_done(done);
+    const struct fetchd_done *ended = fetchd_wait_done(sockets[tag_of(words)], ms_of(words));
+    printf("done\t%s", ended ? "came" : "none");
+    print_done(ended);
     putchar('\n');
 }
 
