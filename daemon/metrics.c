@@ -124,15 +124,21 @@ static void put_close_wait(struct supervisor *supervisor, void *context)
     put_worker(context, supervisor, supervisor->beat.close_wait);
 }
 
+/* A worker and its successor have the same number, and no series may come twice: hence the pid. */
+static void put_handshakes_of(struct writing *writing, const struct supervisor *supervisor, const char *result,
+                              uint64_t value)
+{
+    put(writing, "%s{worker=\"%u\",pid=\"%u\",result=\"%s\"} %llu\n", writing->name, supervisor->number,
+        supervisor->pid, result, (unsigned long long)value);
+}
+
 static void put_handshakes(struct supervisor *supervisor, void *context)
 {
-    struct writing *writing = context;
     const struct health *health = &supervisor->health;
-    put(writing, "%s{worker=\"%u\",result=\"ok\"} %llu\n", writing->name, supervisor->number,
-        (unsigned long long)health->handshakes);
+    put_handshakes_of(context, supervisor, "ok", health->handshakes);
     for (int reason = 0; reason < HEALTH_REASONS; reason++)
-        put(writing, "%s{worker=\"%u\",result=\"%s\"} %llu\n", writing->name, supervisor->number,
-            health_reason_name((enum health_reason)reason), (unsigned long long)health->failures[reason]);
+        put_handshakes_of(context, supervisor, health_reason_name((enum health_reason)reason),
+                          health->failures[reason]);
 }
 
 static void write_up(struct writing *writing) { visit_workers(writing, put_up); }
