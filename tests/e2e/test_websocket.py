@@ -1,5 +1,5 @@
 """WebSockets end to end: libfetchd and fetchctl through a real fetchd, to servers of other people's making
-over TLS. FETCHD_WS_ROUNDS and FETCHD_WS_SOCKETS make it longer."""
+over TLS. FETCHD_WS_ROUNDS, FETCHD_WS_SOCKETS and FETCHD_WS_SECONDS make it longer."""
 import json
 import os
 import random
@@ -18,6 +18,7 @@ TEXT, BINARY, PING = '1', '2', '9'
 TIMED_OUT, REOPENED, CLOSED = '-2', '-4', '-5'
 ROUNDS = int(os.environ.get('FETCHD_WS_ROUNDS', 100))
 SOCKETS = int(os.environ.get('FETCHD_WS_SOCKETS', 300))
+SECONDS = int(os.environ.get('FETCHD_WS_SECONDS', 6))        # of killing
 SIZES = [0, 1, 125, 126, 127, 4096, 65535, 65536, 65537, 200000, MIB, 5 * MIB + 3]
 LARGEST = 64 * MIB
 
@@ -447,7 +448,7 @@ class Lost(WebSockets):
             killer.start()
             try:
                 reopened = 0
-                deadline = time.monotonic() + 6
+                deadline = time.monotonic() + SECONDS
                 while time.monotonic() < deadline:
                     for tag in range(20):
                         size = random.choice((5, 3000, 100000, 400000))
