@@ -400,7 +400,7 @@ FETCHD_API void fetchd_reply_free(struct fetchd_reply *reply);
  * peer's.
  *
  * CREDIT: what is sent waits for credit, so that a peer which does not read stops its sender and
- * costs no memory: 64 KiB or so are taken at once, larger messages leave in pieces. What comes may
+ * costs no memory: 256 KiB or so are taken at once, larger messages leave in pieces. What comes may
  * fill the window before it is taken. Both sides waiting for each other to read is possible as with
  * any socket: a program that sends much to an echo must receive in between, so give its sends a
  * timeout.
