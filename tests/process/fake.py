@@ -8,7 +8,7 @@ from support.daemon import Daemon
 
 PROGRAM = Path(__file__).resolve().parent / 'fake_worker.py'
 GOOD, BAD, HELD = 'https://origin.test/good', 'https://origin.test/bad', 'https://origin.test/held'
-QUICK = {'workers.backoff_min': '10ms', 'workers.backoff_max': '100ms', 'workers.hang_timeout': '1s',
+QUICK = {'workers.backoff_min': '10ms', 'workers.backoff_max': '100ms', 'workers.hang_timeout': '2s',
          'workers.start_timeout': '5s'}
 
 
