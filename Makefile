@@ -53,6 +53,7 @@ bench: setup-tests
 	$(call configure,build-release,--buildtype=release $(MESON_ARGS))
 	@ninja -C build-release
 	FETCHD_BUILD=build-release tests/bench/run
+	FETCHD_BUILD=build-release tests/bench/run_websocket
 
 chaos: setup-tests build
 	FETCHD_BUILD=$(BUILD) tests/chaos/run $(CHAOS)

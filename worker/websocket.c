@@ -108,7 +108,7 @@ static void forget_flushes(struct websocket *websocket)
  * once, with bytes of the peer's unread, would make a reset that overtakes it. */
 static void fail(struct websocket *websocket, unsigned code, enum ipc_error_code error, const char *problem)
 {
-    struct ipc_text text = ipc_text(problem);
+    struct ipc_bytes reason = { (const uint8_t *)problem, strlen(problem) };
     if (websocket->state >= WEBSOCKET_FAILED)
         return;
     transfer_doom(websocket->transfer, error, problem);
@@ -116,9 +116,9 @@ static void fail(struct websocket *websocket, unsigned code, enum ipc_error_code
     websocket->transfer->done.close_code = WS_CODE_ABNORMAL;
     inbox_drop_open(&websocket->inbox);
     forget_flushes(websocket);
-    if (text.length > WS_REASON_BYTES)
-        text.length = WS_REASON_BYTES;
-    wswriter_close(&websocket->writer, code, (struct ipc_bytes){ (const uint8_t *)text.data, text.length }, true);
+    if (reason.length > WS_REASON_BYTES)
+        reason.length = WS_REASON_BYTES;
+    wswriter_close(&websocket->writer, code, reason, true);
 }
 
 static void give_up(struct websocket *websocket, enum ipc_error_code error, const char *problem)
@@ -256,7 +256,8 @@ static void take_pong(struct websocket *websocket, const struct wsreader_piece *
 
 static void tell_close(struct websocket *websocket, unsigned code, struct ipc_bytes reason)
 {
-    struct ipc_message message = { .kind = WS_CLOSE, .code = code == WS_CODE_NONE ? 0 : code, .data = reason };
+    struct ipc_message message = { .kind = WS_CLOSE, .data = reason };
+    message.code = code == WS_CODE_NONE ? 0 : code;
     inbox_drop_open(&websocket->inbox);
     if (inbox_add(&websocket->inbox, &message))
         empty_inbox(websocket);

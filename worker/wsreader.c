@@ -74,7 +74,9 @@ static bool read_head(struct wsreader *reader, struct ipc_bytes *input)
             reader->problem = check_first(reader, byte);
         else if (reader->head_length == 2)
             reader->problem = check_second(reader, byte);
-        if (reader->problem || (reader->head_length >= 2 && reader->head_length == head_size(reader->head[1])))
+        if (reader->problem)
+            return true;
+        if (reader->head_length >= 2 && reader->head_length == head_size(reader->head[1]))
             return true;
     }
     return false;
@@ -196,7 +198,8 @@ static enum wsreader_result read_control(struct wsreader *reader, struct ipc_byt
 
 /* ---- all ---- */
 
-static enum wsreader_result step(struct wsreader *reader, struct ipc_bytes *input, struct wsreader_piece *piece)
+static enum wsreader_result step(struct wsreader *reader, struct ipc_bytes *input,
+                                 struct wsreader_piece *piece)
 {
     if (!reader->in_frame) {
         if (!read_head(reader, input))
@@ -206,7 +209,8 @@ static enum wsreader_result step(struct wsreader *reader, struct ipc_bytes *inpu
         if (begin_frame(reader) == WSREADER_FAILED)
             return WSREADER_FAILED;
     }
-    return reader->opcode >= WS_CLOSE ? read_control(reader, input, piece) : read_message(reader, input, piece);
+    return reader->opcode >= WS_CLOSE ? read_control(reader, input, piece)
+        : read_message(reader, input, piece);
 }
 
 enum wsreader_result wsreader_next(struct wsreader *reader, struct ipc_bytes *input,

@@ -104,7 +104,8 @@ static const char *check_control(const struct ipc_message *message)
         return message->data.length > 0 ? "a close without a code has no reason" : NULL;
     if (!ws_code_valid((unsigned)message->code))
         return "that code may not stand in a close";
-    return ipc_utf8_valid(message->data.data, message->data.length) ? NULL : "the reason of a close is not UTF-8";
+    return ipc_utf8_valid(message->data.data, message->data.length) ? NULL
+        : "the reason of a close is not UTF-8";
 }
 
 static enum ipc_error_code queue_data(struct wswriter *writer, const struct ipc_message *message,
@@ -262,7 +263,8 @@ static void encode_note(struct wswriter *writer, unsigned opcode, struct wswrite
         return;
     note->waits = false;
     struct ipc_bytes payload = { note->bytes, note->length };
-    writer->urgent_length += write_frame(writer, writer->urgent + writer->urgent_length, FIN | opcode, payload);
+    uint8_t *place = writer->urgent + writer->urgent_length;
+    writer->urgent_length += write_frame(writer, place, FIN | opcode, payload);
 }
 
 static void choose(struct wswriter *writer)

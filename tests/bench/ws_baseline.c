@@ -150,8 +150,8 @@ int main(int argc, char **argv)
     echo(&run, messages);
     cpu = cpu_s() - cpu;
     wall = wall_s() - wall;
-    printf("{\"library\":\"%s\",\"messages\":%ld,\"bytes\":%zu,\"cpu_s\":%.6f,\"wall_s\":%.6f}\n", curl_version(),
-           messages, run.message_bytes, cpu, wall);
+    printf("{\"library\":\"%s\",\"messages\":%ld,\"bytes\":%zu,\"cpu_s\":%.6f,\"wall_s\":%.6f}\n",
+           curl_version(), messages, run.message_bytes, cpu, wall);
     curl_easy_cleanup(run.easy);
     free(run.message);
     free(run.place);

@@ -112,7 +112,8 @@ int main(int argc, char **argv)
     echo(&run, messages);
     cpu = cpu_s() - cpu;
     wall = wall_s() - wall;
-    printf("{\"messages\":%ld,\"bytes\":%zu,\"cpu_s\":%.6f,\"wall_s\":%.6f}\n", messages, run.message_bytes, cpu, wall);
+    printf("{\"messages\":%ld,\"bytes\":%zu,\"cpu_s\":%.6f,\"wall_s\":%.6f}\n", messages,
+           run.message_bytes, cpu, wall);
     fetchd_ws_close(run.socket, 1000, "", WAIT_MS);
     fetchd_release(run.socket);
     fetchd_close(run.client);

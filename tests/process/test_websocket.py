@@ -867,7 +867,8 @@ class Closing(Case):
                     data = peer.expect(CLOSE, code.to_bytes(2, 'big') + reason.encode() if code else b'')
                     peer.send(frame(CLOSE, data))
                     peer.end()
-                answer = self.converse(handler, lambda w, id: w.message(id, CLOSE, reason, **(dict(code=code) if code else {})))
+                coded = dict(code=code) if code else {}
+                answer = self.converse(handler, lambda w, id: w.message(id, CLOSE, reason, **coded))
                 self.closed(answer.done, code or 1005, reason)
                 self.assertEqual(answer.heard, [(CLOSE, reason.encode(), False, code)])
 

@@ -15,14 +15,16 @@ static void tell(struct story *story, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    story->length += (size_t)vsnprintf(story->text + story->length, sizeof story->text - story->length, format,
-                                       arguments);
+    story->length += (size_t)vsnprintf(story->text + story->length, sizeof story->text - story->length,
+                                       format, arguments);
     va_end(arguments);
 }
 
 static void tell_piece(struct story *story, const struct wsreader_piece *piece)
 {
-    static const char letters[] = { [WS_TEXT] = 'T', [WS_BINARY] = 'B', [WS_CLOSE] = 'C', [WS_PING] = 'P', [WS_PONG] = 'O' };
+    static const char letters[] = {
+        [WS_TEXT] = 'T', [WS_BINARY] = 'B', [WS_CLOSE] = 'C', [WS_PING] = 'P', [WS_PONG] = 'O',
+    };
     tell(story, "%c", letters[piece->kind]);
     if (piece->kind == WS_CLOSE)
         tell(story, "%u", piece->code);
@@ -108,7 +110,8 @@ static void control_frames_may_come_between_fragments(void **state)
 }
 
 /* One stream with everything in it. */
-static const char much[] = "\x81\x05" "gr\xc3\xbc" "n\x01\x02\xe2\x82\x89\x02pp\x80\x01\xac\x82\x00\x02\x01x\x00\x00\x80\x01y"
+static const char much[] = "\x81\x05" "gr\xc3\xbc" "n\x01\x02\xe2\x82\x89\x02pp\x80\x01\xac\x82\x00\x02\x01x"
+    "\x00\x00\x80\x01y"
     "\x8a\x00\x88\x07\x0b\xb8" "later";
 static const char much_told[] = "T'gr\xc3\xbcn'.T'\xe2\x82'P'pp'T'\xac'.B''.B'x'B'y'.O''C3000'later'";
 
@@ -135,7 +138,8 @@ static void a_stream_may_come_byte_by_byte(void **state)
     wsreader_init(&reader, 0);
     for (size_t i = 0; i < sizeof much - 1; i++)
         assert_true(read(&reader, &story, much + i, 1));
-    assert_string_equal(story.text, "T'g'T'r'T'\xc3'T'\xbc'T'n'.T'\xe2'T'\x82'P'pp'T'\xac'.B''.B'x'B'y'.O''C3000'later'");
+    assert_string_equal(story.text, "T'g'T'r'T'\xc3'T'\xbc'T'n'.T'\xe2'T'\x82'P'pp'T'\xac'.B''.B'x'B'y'.O''"
+                        "C3000'later'");
 }
 
 static void what_follows_a_close_is_dropped(void **state)
@@ -301,7 +305,8 @@ UNIT_TESTS(TEST(the_examples_of_section_5_7_are_read), TEST(lengths_of_two_and_e
            TEST(a_stream_may_be_cut_anywhere), TEST(a_stream_may_come_byte_by_byte),
            TEST(what_follows_a_close_is_dropped), TEST(every_first_byte_that_is_not_allowed_fails_at_once),
            TEST(a_masked_frame_fails_at_its_second_byte),
-           TEST(a_control_frame_above_125_bytes_fails_before_its_payload), TEST(a_continuation_of_nothing_fails),
+           TEST(a_control_frame_above_125_bytes_fails_before_its_payload),
+           TEST(a_continuation_of_nothing_fails),
            TEST(a_new_message_within_a_fragmented_one_fails), TEST(a_length_with_its_highest_bit_set_fails),
            TEST(nothing_is_read_after_a_failure), TEST(a_close_may_have_no_code), TEST(half_a_code_fails),
            TEST(every_close_code_is_accepted_or_refused_as_7_4_has_it),

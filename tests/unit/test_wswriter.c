@@ -91,7 +91,8 @@ static char *frames(void)
 
 static struct ipc_message make(unsigned kind, const char *data, bool more)
 {
-    return (struct ipc_message){ .kind = kind, .more = more, .data = { (const uint8_t *)data, strlen(data) } };
+    struct ipc_bytes bytes = { (const uint8_t *)data, strlen(data) };
+    return (struct ipc_message){ .kind = kind, .more = more, .data = bytes };
 }
 
 static void say(unsigned kind, const char *data, bool more)
@@ -455,8 +456,10 @@ UNIT_TESTS(TEST(messages_are_masked_frames_with_the_shortest_length), TEST(every
            TEST(messages_that_can_not_be_sent_are_refused),
            TEST(a_text_in_pieces_may_split_a_character_but_not_end_within),
            TEST(a_pong_passes_messages_that_wait_but_no_frame_that_has_begun),
-           TEST(only_the_newest_pong_and_ping_are_sent), TEST(a_pong_that_is_half_out_is_ended_before_the_next),
-           TEST(a_blocked_offer_is_made_again_with_the_same_bytes), TEST(an_offer_ends_with_a_frame_and_is_bounded),
+           TEST(only_the_newest_pong_and_ping_are_sent),
+           TEST(a_pong_that_is_half_out_is_ended_before_the_next),
+           TEST(a_blocked_offer_is_made_again_with_the_same_bytes),
+           TEST(an_offer_ends_with_a_frame_and_is_bounded),
            TEST(a_close_at_once_drops_what_has_not_begun), TEST(a_close_at_once_keeps_what_is_blocked),
            TEST(credit_comes_back_when_a_whole_frame_is_out),
            TEST(all_credit_comes_back_for_any_cut_of_any_lengths), TEST(our_own_frames_give_no_credit),
