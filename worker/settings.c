@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define DEFAULT_HEADER_BYTES (256 * 1024)
-#define DEFAULT_CONNECTIONS 1000
 #define DEFAULT_PER_MULTI 128
 #define DEFAULT_PARTITIONS 1024
 #define DEFAULT_PARTITION_IDLE_MS 120000
@@ -25,7 +24,7 @@ static void take_numbers(const struct ipc_settings *message, struct settings *se
     settings->total_timeout_ms = message->total_timeout_ms;
     settings->max_body_bytes = message->max_body_bytes;
     settings->max_header_bytes = number_or(message->max_header_bytes, DEFAULT_HEADER_BYTES);
-    settings->connections = number_or(message->connections, DEFAULT_CONNECTIONS);
+    settings->connections = (unsigned)message->connections;   /* 0: worker.c asks the system */
     settings->connections_per_multi = number_or(message->connections_per_multi, DEFAULT_PER_MULTI);
     settings->partitions = number_or(message->partitions, DEFAULT_PARTITIONS);
     settings->partition_idle_ms = number_or(message->partition_idle_ms, DEFAULT_PARTITION_IDLE_MS);
