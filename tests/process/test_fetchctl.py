@@ -667,10 +667,10 @@ class Status(TestCase):
         def serve(peer):
             peer.welcome()
             frame = peer.receive()
-            if frame.type == 34:
+            if frame.type == 'METRICS':
                 peer.send_raw(encode(35, frame.id, dict(text=b'fetchd_up 1\n')))
             else:
-                peer.send_raw(encode(38, frame.id, {} if frame.type == 36 else dict(error=dict(name='access.denied'))))
+                peer.send_raw(encode(38, frame.id, {} if frame.type == 'RELOAD' else dict(error=dict(name='access.denied'))))
             peer.until_gone()
         self.assertEqual(self.run_with(serve, 'metrics').stdout, b'fetchd_up 1\n')
         self.run_with(serve, 'reload')
