@@ -32,8 +32,21 @@ static bool has_room(const void *context, unsigned seat)
     return supervisor_has_room(crew->seats[seat]);
 }
 
+/* Those of as many deaths run together, at first many, so that hundreds of slow innocent ones are soon
+ * done; with each further death fewer, at last one alone. */
+static bool takes_suspect(const struct supervisor *supervisor, const struct request *request)
+{
+    static const unsigned together[] = { 64, 8, 1 };
+    const struct request *other = supervisor->requests;
+    unsigned step = request->deaths - REQUEST_SUSPECT_DEATHS;
+    unsigned most = step < sizeof together / sizeof together[0] ? together[step] : 1;
+    return supervisor->state == SUPERVISOR_READY
+        && (!other || (other->deaths == request->deaths
+                       && HASH_CNT(worker_handle, supervisor->requests) < most));
+}
+
 /* Quarantine workers are started when the first suspect comes: most daemons never need one. */
-static struct supervisor *choose_quarantine(struct crew *crew)
+static struct supervisor *choose_quarantine(struct crew *crew, const struct request *request)
 {
     for (unsigned i = 0; i < CREW_QUARANTINE; i++) {
         if (!crew->quarantine[i]) {
@@ -45,7 +58,7 @@ static struct supervisor *choose_quarantine(struct crew *crew)
             supervisor_event(crew->quarantine[i], SUPERVISOR_SPAWN, NULL);
             return NULL;
         }
-        if (crew->quarantine[i]->state == SUPERVISOR_READY && !crew->quarantine[i]->requests)
+        if (takes_suspect(crew->quarantine[i], request))
             return crew->quarantine[i];
     }
     return NULL;
@@ -54,7 +67,7 @@ static struct supervisor *choose_quarantine(struct crew *crew)
 struct supervisor *crew_choose(struct crew *crew, const struct request *request)
 {
     if (request->deaths >= REQUEST_SUSPECT_DEATHS)
-        return choose_quarantine(crew);
+        return choose_quarantine(crew, request);
     int seat = pool_place(&crew->pool, request->origin->key, has_room, crew);
     return seat < 0 ? NULL : crew->seats[seat];
 }

@@ -1,5 +1,5 @@
 /* The workers as a whole: a seat each in the pool, successors that take a seat over once they are
- * ready, those that leave, and the few quarantine workers where a suspect request runs alone. */
+ * ready, those that leave, and the few quarantine workers where suspect requests run among themselves. */
 #ifndef DAEMON_CREW_H
 #define DAEMON_CREW_H
 
@@ -36,7 +36,7 @@ struct crew {
 
 int crew_start(struct crew *crew, struct daemon *daemon, unsigned size);   /* 0, or -1 without memory */
 
-/* The worker that may take a request now: by its origin, or alone for a suspect. NULL: none has
+/* The worker that may take a request now: by its origin, or in quarantine for a suspect. NULL: none has
  * room, the request waits. */
 struct supervisor *crew_choose(struct crew *crew, const struct request *request);
 

@@ -166,13 +166,15 @@ void daemon_dequeue(struct daemon *daemon, struct request *request, bool served)
 
 /* ---- a request's patience ---- */
 
+/* A suspect had a worker before, and is not told that it found none. */
 static bool has_expired(const struct daemon *daemon, const struct request *request)
 {
     uint64_t now_ms = uv_now(&daemon->loop);
+    bool waits_for_any = request->state == REQUEST_QUEUED && !request->suspect_queued;
     if (request->state != REQUEST_QUEUED && request->state != REQUEST_WAITING)
         return false;
     return (request->expires_ms && now_ms >= request->expires_ms)
-        || (request->state == REQUEST_QUEUED && now_ms - request->queued_ms >= daemon->conf->queue_timeout_ms);
+        || (waits_for_any && now_ms - request->queued_ms >= daemon->conf->queue_timeout_ms);
 }
 
 /* Only those without a worker: the others' time is the worker's to watch. */

@@ -813,12 +813,13 @@ static void discard(struct request *request, const struct request_detail *detail
     destroy(request);
 }
 
-/* A poison request runs alone from its second suspicious death on, and harms only itself then. */
+/* A poison request is with fewer others from its second suspicious death on, and at last only with itself. */
 static bool is_poison(struct request *request, const struct request_detail *detail)
 {
-    if (detail->suspicious)
-        request->deaths++;
-    return request->deaths > REQUEST_SUSPECT_DEATHS;
+    if (!detail->suspicious)
+        return false;
+    request->deaths++;
+    return request->deaths > REQUEST_MOST_DEATHS || (request->deaths > REQUEST_SUSPECT_DEATHS && detail->alone);
 }
 
 static void lose_placed(struct request *request, const struct request_detail *detail)

@@ -58,10 +58,11 @@ struct request_detail {
     const union ipc_any *message;
     struct ipc_bytes payload;
     struct supervisor *supervisor;
-    bool suspicious;
+    bool suspicious, alone;           /* LOST: no other was with it */
 };
 
-#define REQUEST_SUSPECT_DEATHS 2   /* suspicious deaths after which it runs alone, in quarantine */
+#define REQUEST_SUSPECT_DEATHS 2   /* suspicious deaths after which it runs in quarantine */
+#define REQUEST_MOST_DEATHS 4      /* ... and there none is shared after so many: one more is its own doing */
 
 struct request {
     struct daemon *daemon;

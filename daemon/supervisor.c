@@ -129,7 +129,8 @@ static void bury(struct supervisor *supervisor, const char *why)
         return;
     uv_timer_stop(&supervisor->timer);
     write_obituary(supervisor, HASH_CNT(worker_handle, supervisor->requests));
-    struct request_detail detail = { .suspicious = is_suspicious(supervisor) };
+    struct request_detail detail = { .suspicious = is_suspicious(supervisor),
+                                     .alone = HASH_CNT(worker_handle, supervisor->requests) == 1 };
     while (supervisor->requests)
         request_event(supervisor->requests, REQUEST_LOST, &detail);
 }

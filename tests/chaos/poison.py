@@ -36,7 +36,7 @@ def tell(report, generator, whole, deaths):
     report.claim('%d good answers' % GOOD, good == generator.asked['GET'] == GOOD,
                  '%d; %s' % (good, dict(generator.errors)))
     report.claim('one worker.lost', generator.errors['POISON', 'worker.lost', False] == 1)
-    report.claim('it killed three workers, no more', deaths == 3, '%d' % deaths)
+    report.claim('it killed at most five workers', 3 <= deaths <= 5, '%d' % deaths)
 
 
 def poison(report, _):

@@ -129,7 +129,7 @@ def parse_metrics(text):
 
 class Deaths(Own):
     def test_a_poison_request_harms_only_itself(self):
-        """Its neighbours are with it at two deaths; each is answered, and it dies alone at the third."""
+        """Its neighbours are with it at two deaths, or more; each is answered, and it dies alone at last."""
         origin = self.scripted()
         with self.start([origin.port], program=POISON, workers=2).connect() as c:
             neighbours = [c.fetch(origin.url('/wait?%d' % i)) for i in range(12)]
@@ -139,14 +139,21 @@ class Deaths(Own):
             self.assertIsNone(c.answer(poison).done)
             origin.gate.set()
             error = self.bad(c.finish(poison), 'worker.lost')
-            self.assertEqual((error['attempts'], error.get('retryable', False)), (3, False))
+            deaths = error['attempts']
+            self.assertIn((deaths, error.get('retryable', False)), ((3, False), (4, False), (5, False)))
             attempts = [self.good(c.finish(id)).done['attempts'] for id in neighbours]
             self.assertGreater(max(attempts), 1, 'nobody was near it')
-            self.assertEqual((self.restarts('crashed'), origin.count('/poison')), (3, 3))
+            self.assertEqual((self.restarts('crashed'), origin.count('/poison')), (deaths, deaths))
             self.fetchd.until_log('starts as a quarantine worker')
             self.good(c.get(origin.url('/next')))
 
-    def test_what_was_there_at_two_crashes_runs_alone_and_is_answered(self):
+    def test_a_poison_request_without_neighbours_has_three_attempts(self):
+        origin = self.scripted()
+        with self.start([origin.port], program=POISON).connect() as c:
+            self.assertEqual(self.bad(c.get(origin.url('/poison')), 'worker.lost')['attempts'], 3)
+            self.assertEqual(self.restarts('crashed'), 3)
+
+    def test_what_was_there_at_two_crashes_goes_on_in_quarantine_and_is_answered(self):
         origin = self.scripted()
         with self.start([origin.port]).connect() as c:
             ids = [c.fetch(origin.url('/wait?%d' % i)) for i in range(4)]
@@ -154,12 +161,55 @@ class Deaths(Own):
                 proc.until(lambda: origin.count('/wait') == 4 * (death + 1), what='their attempt')
                 os.kill(self.fetchd.workers()[1], signal.SIGSEGV)
                 self.until_restarts('crashed', death + 1)
-            proc.until(lambda: origin.count('/wait') == 4 * 2 + 2, what='two in quarantine')
+            proc.until(lambda: origin.count('/wait') == 4 * 3, what='all in quarantine')
             rows = {w['worker']: w.get('in_flight', 0) for w in self.fetchd.status()['workers']}
-            self.assertEqual(rows, {1: 0, 2: 1, 3: 1})
+            self.assertEqual((rows[1], sum(rows.values())), (0, 4))
             self.good(c.get(self.url('/1k')))                           # others are not held up
             origin.gate.set()
             self.assertEqual([self.good(c.finish(id)).done['attempts'] for id in ids], [3] * 4)
+
+    def test_with_each_further_crash_it_is_with_fewer(self):
+        """32 of two deaths share one quarantine worker; after a third, 8 share one; then each is alone."""
+        origin = self.scripted()
+        with self.start([origin.port]).connect() as c:
+            ids = [c.fetch(origin.url('/wait?%d' % i)) for i in range(32)]
+            for death in range(2):
+                proc.until(lambda: origin.count('/wait') == 32 * (death + 1), what='their attempt')
+                os.kill(self.fetchd.workers()[1], signal.SIGSEGV)
+                self.until_restarts('crashed', death + 1)
+            self.until_quarantined([32])
+            os.kill(self.fetchd.workers()[2], signal.SIGSEGV)
+            self.until_quarantined([8, 8])
+            for worker in (2, 3):
+                os.kill(self.fetchd.workers()[worker], signal.SIGSEGV)
+            self.until_quarantined([8, 8])                              # those behind them, at their third yet
+            origin.gate.set()
+            attempts = collections.Counter(self.good(c.finish(id)).done['attempts'] for id in ids)
+            self.assertEqual(attempts, {4: 16, 5: 16})
+
+    def until_quarantined(self, counts):
+        def found():
+            pool = int(self.fetchd.settings['workers.count'])
+            return sorted(w['in_flight'] for w in self.fetchd.status()['workers']
+                          if w['worker'] > pool and w.get('in_flight')) == counts
+        proc.until(found, what='quarantine by %r' % counts)
+
+    def test_slow_innocents_do_not_run_out_of_time_in_quarantine(self):
+        """Those that wait for their turn there are not told that no worker could take them."""
+        origin = self.scripted()
+        with self.start([origin.port], settings={'limits.queue_timeout': '1s'}).connect() as c:
+            ids = [c.fetch(origin.url('/wait?%d' % i)) for i in range(20)]
+            for death in range(2):
+                proc.until(lambda: origin.count('/wait') == 20 * (death + 1), what='their attempt')
+                os.kill(self.fetchd.workers()[1], signal.SIGSEGV)
+                self.until_restarts('crashed', death + 1)
+            self.until_quarantined([20])
+            os.kill(self.fetchd.workers()[2], signal.SIGSEGV)
+            self.until_quarantined([8, 8])
+            time.sleep(2.5)                                             # four more wait longer than the queue's time
+            origin.gate.set()
+            for id in ids:
+                self.good(c.finish(id))
 
     def test_kills_from_outside_are_nobodys_fault(self):
         """However often: it is placed again, and never into quarantine."""
