@@ -1,13 +1,15 @@
 /* The configuration, read, checked and printed by the rows of settings.def. */
 #include "conf.h"
 
+#include "rule.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum type { STRING, LIST, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
+enum type { STRING, LIST, RULES, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
 enum when { LIVE, ROLL, START };
 
 struct row {
@@ -24,6 +26,7 @@ struct row {
 /* `low` of a CHOICE holds its words, of any other type a number. */
 #define RANGE_STRING(low, high) (low), (high), NULL
 #define RANGE_LIST(low, high) (low), (high), NULL
+#define RANGE_RULES(low, high) (low), (high), NULL
 #define RANGE_NUMBER(low, high) (low), (high), NULL
 #define RANGE_BOOLEAN(low, high) 0, 1, NULL
 #define RANGE_DURATION(low, high) (low), (high), NULL
@@ -144,8 +147,16 @@ static void clear_list(struct conf_list *list)
     *list = (struct conf_list){ NULL, 0 };
 }
 
+static bool is_list(const struct row *row)
+{
+    return row->type == LIST || row->type == RULES;
+}
+
 static const char *add_item(const struct row *row, const char *item, size_t length, struct conf_list *list)
 {
+    const char *wrong = row->type == RULES ? conf_rule_check(item, length) : NULL;
+    if (wrong)
+        return wrong;
     if (list->count >= row->high)
         return "has too many items";
     char **items = realloc(list->items, (list->count + 1) * sizeof *items);
@@ -177,7 +188,7 @@ static const char *set_value(const struct row *row, const char *text, void *plac
 {
     switch (row->type) {
     case STRING: return set_string(row, text, place);
-    case LIST: return add_items(row, text, place);
+    case LIST: case RULES: return add_items(row, text, place);
     case NUMBER: case DURATION: case SIZE: return set_number(row, text, place);
     case BOOLEAN: return set_boolean(text, place);
     case CHOICE: return set_choice(row, text, place);
@@ -192,7 +203,7 @@ static void finish_rows(const struct row *table, size_t count, void *record)
     for (size_t i = 0; i < count; i++) {
         if (table[i].type == STRING)
             free(*(char **)place_of(&table[i], record));
-        else if (table[i].type == LIST)
+        else if (is_list(&table[i]))
             clear_list(place_of(&table[i], record));
     }
 }
@@ -339,9 +350,9 @@ static bool is_section(const char *name)
 
 static const char *set_row(const struct row *row, void *record, const char *value, bool again)
 {
-    if (row->type == LIST && !again)
+    if (is_list(row) && !again)
         clear_list(place_of(row, record));
-    else if (again && row->type != LIST)
+    else if (again && !is_list(row))
         return "stands twice";
     return set_value(row, value, place_of(row, record));
 }
@@ -490,7 +501,7 @@ static void print_value(const struct row *row, const void *record, FILE *out)
     case STRING: fputs(*(char *const *)place, out); break;
     case BOOLEAN: fputs(*(const bool *)place ? "yes" : "no", out); break;
     case NUMBER: case DURATION: case SIZE: print_number(row, *(const uint64_t *)place, out); break;
-    case LIST:
+    case LIST: case RULES:
         for (size_t i = 0; i < list->count; i++)
             fprintf(out, "%s%s", i == 0 ? "" : i % 8 == 0 ? "\n    " : ", ", list->items[i]);
         break;
@@ -548,7 +559,7 @@ static bool same_value(const struct row *row, const struct conf *a, const struct
     const void *left = place_of(row, a), *right = place_of(row, b);
     switch (row->type) {
     case STRING: return strcmp(*(char *const *)left, *(char *const *)right) == 0;
-    case LIST: return same_list(left, right);
+    case LIST: case RULES: return same_list(left, right);
     case BOOLEAN: return *(const bool *)left == *(const bool *)right;
     case NUMBER: case DURATION: case SIZE: case CHOICE: return *(const uint64_t *)left == *(const uint64_t *)right;
     }

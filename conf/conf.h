@@ -12,6 +12,7 @@ struct conf_list { char **items; size_t count; };
 
 #define CONF_C_TYPE_STRING char *
 #define CONF_C_TYPE_LIST struct conf_list
+#define CONF_C_TYPE_RULES struct conf_list
 #define CONF_C_TYPE_NUMBER uint64_t
 #define CONF_C_TYPE_BOOLEAN bool
 #define CONF_C_TYPE_DURATION uint64_t

@@ -119,7 +119,7 @@ static void only_schemes_that_work_are_taken(void **state)
     static const struct { const char *url; enum ipc_error_code error; } rows[] = {
         { "http://a/", IPC_ERROR_NONE }, { "ftp://a/file", IPC_ERROR_NONE },
         { "ftps://a/file", IPC_ERROR_NONE },
-        { "ws://a/", IPC_ERROR_REQUEST_UNSUPPORTED }, { "wss://a/", IPC_ERROR_REQUEST_UNSUPPORTED },
+        { "ws://a/", IPC_ERROR_NONE }, { "wss://a/", IPC_ERROR_NONE },
         { "file:///etc/passwd", IPC_ERROR_REQUEST_INVALID }, { "gopher://a/", IPC_ERROR_REQUEST_INVALID },
         { "javascript:alert(1)", IPC_ERROR_REQUEST_INVALID }, { "http://a b/", IPC_ERROR_REQUEST_INVALID },
         { "http://a/\r\nX: y", IPC_ERROR_REQUEST_INVALID }, { "http:///x", IPC_ERROR_REQUEST_INVALID },
