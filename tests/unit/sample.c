@@ -73,6 +73,7 @@ static void *make_records(struct sample *sample, const struct ipc_table *table, 
 static void put(struct sample *sample, const struct ipc_field *field, void *record, uint64_t size)
 {
     void *place = (char *)record + field->offset;
+    struct sample_list list;
     switch (field->type) {
     case IPC_TYPE_UINT: *(uint64_t *)place = size; break;
     case IPC_TYPE_BOOL: *(bool *)place = size != 0; break;
@@ -82,8 +83,8 @@ static void put(struct sample *sample, const struct ipc_field *field, void *reco
     case IPC_TYPE_TEXTS: *(struct ipc_texts *)place = make_texts(sample, field->name, (size_t)size); break;
     case IPC_TYPE_ONE: *(const void **)place = make_records(sample, field->record, 1); break;
     case IPC_TYPE_LIST:
-        *(struct sample_list *)place = (struct sample_list){ make_records(sample, field->record, (size_t)size),
-                                                             (size_t)size };
+        list = (struct sample_list){ make_records(sample, field->record, (size_t)size), (size_t)size };
+        *(struct sample_list *)place = list;
         break;
     }
 }
@@ -173,7 +174,8 @@ static bool same_field(const struct ipc_field *field, const void *left, const vo
     case IPC_TYPE_TEXT: case IPC_TYPE_BYTES: return same_bytes(a->data, a->length, b->data, b->length);
     case IPC_TYPE_PAIRS: return same_pairs(left, right);
     case IPC_TYPE_TEXTS: return same_texts(left, right);
-    case IPC_TYPE_ONE: return same_one(field->record, *(const void *const *)left, *(const void *const *)right);
+    case IPC_TYPE_ONE: return same_one(field->record, *(const void *const *)left,
+                                       *(const void *const *)right);
     case IPC_TYPE_LIST: return same_records(field->record, left, right);
     }
     return false;

@@ -308,7 +308,8 @@ bool wire_next(struct wire *wire, struct ipc_frame *ret_frame)
         ipc_buffer_consume(&wire->in, wire->taken);
     wire->taken = 0;
     read_more(wire);
-    if (ipc_frame_read(ipc_buffer_data(&wire->in), ipc_buffer_length(&wire->in), ret_frame, NULL) != IPC_FRAME_OK)
+    const uint8_t *bytes = ipc_buffer_data(&wire->in);
+    if (ipc_frame_read(bytes, ipc_buffer_length(&wire->in), ret_frame, NULL) != IPC_FRAME_OK)
         return false;
     wire->taken = ret_frame->whole_length;
     return true;
@@ -329,7 +330,9 @@ struct ipc_frame wire_expect(struct wire *wire, unsigned number, uint32_t id, un
     if (frame.type != number || frame.id != id)
         fail_msg("%s for %u came, wanted was %s for %u", ipc_message_name(frame.type), frame.id,
                  ipc_message_name(number), id);
-    if (number != IPC_DATA && ipc_unpack(&stage.decoder, other_side(wire), &frame, ret_message ? ret_message : &message) < 0)
+    if (!ret_message)
+        ret_message = &message;
+    if (number != IPC_DATA && ipc_unpack(&stage.decoder, other_side(wire), &frame, ret_message) < 0)
         fail_msg("%s", stage.decoder.reason);
     return frame;
 }

@@ -81,8 +81,8 @@ static void open_owner(struct owner *owner, int type, size_t limit_bytes)
     assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair), 0);
     owner->far = pair[1];
     fcntl(owner->far, F_SETFL, O_NONBLOCK);
-    assert_int_equal(ipc_channel_open(&owner->channel, &hub, pair[0], IPC_DAEMON_TO_CLIENT, limit_bytes, &calls,
-                                      owner), 0);
+    int status = ipc_channel_open(&owner->channel, &hub, pair[0], IPC_DAEMON_TO_CLIENT, limit_bytes, &calls, owner);
+    assert_int_equal(status, 0);
 }
 
 static void on_uv_alive(uv_timer_t *timer)
@@ -178,7 +178,8 @@ static void frames_in_one_piece_arrive_one_by_one_in_order(void **state)
 static void a_frame_fed_byte_by_byte_arrives_once_and_whole(void **state)
 {
     (void)state;
-    static const char bytes[] = "\0\0\0\x0d\x93\x03\xcd\x01\x02\x81\xa5token\x07" "\0\0\0\x04\x93\x04\x00\x80";
+    static const char bytes[] = "\0\0\0\x0d\x93\x03\xcd\x01\x02\x81\xa5token\x07"
+                                "\0\0\0\x04\x93\x04\x00\x80";
     struct owner owner;
     begin(&owner, 1 << 20);
     for (size_t i = 0; i < sizeof bytes - 1; i++) {
@@ -213,7 +214,8 @@ static uint8_t *large_frame(size_t length)
 static void large_frames_in_any_pieces_arrive_whole(void **state)
 {
     (void)state;
-    static const size_t lengths[] = { 5000, 65549, 131072, 400000, 589827, 700000, 786500, 1000000, IPC_FRAME_BYTES };
+    static const size_t lengths[] = { 5000, 65549, 131072, 400000, 589827, 700000, 786500, 1000000,
+                                      IPC_FRAME_BYTES };
     static const size_t pieces[] = { 1 << 20, 200000, 65536, 10000 };
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0] * 4; i++) {
         struct owner owner;
@@ -614,7 +616,8 @@ static void a_descriptor_that_can_not_be_polled_is_refused_and_closed(void **sta
 
 /* ---- descriptors ---- */
 
-static void write_descriptors(struct owner *owner, const void *bytes, size_t length, const int *fds, size_t count)
+static void write_descriptors(struct owner *owner, const void *bytes, size_t length, const int *fds,
+                              size_t count)
 {
     union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int) * 32)]; } control;
     struct iovec iovec = { (void *)(uintptr_t)bytes, length };
@@ -706,7 +709,8 @@ static void descriptors_above_eight_are_closed_at_once(void **state)
     end(&owner);
 }
 
-UV_TESTS(TEST(frames_in_one_piece_arrive_one_by_one_in_order), TEST(a_frame_fed_byte_by_byte_arrives_once_and_whole),
+UV_TESTS(TEST(frames_in_one_piece_arrive_one_by_one_in_order),
+         TEST(a_frame_fed_byte_by_byte_arrives_once_and_whole),
            TEST(large_frames_in_any_pieces_arrive_whole), TEST(frames_across_the_edges_of_reads_arrive_whole),
            TEST(an_oversize_length_ends_the_channel_before_its_bytes_come),
            TEST(a_malformed_frame_ends_the_channel_and_nothing_behind_it_arrives),
@@ -717,7 +721,8 @@ UV_TESTS(TEST(frames_in_one_piece_arrive_one_by_one_in_order), TEST(a_frame_fed_
            TEST(what_exceeds_the_limit_is_refused_and_the_rest_arrives), TEST(flush_writes_before_it_returns),
            TEST(a_slow_reader_gets_every_byte_in_order),
            TEST(a_peer_that_is_gone_ends_the_channel_once_whoever_notices_first),
-           TEST(two_channels_exchange_megabytes_both_ways), TEST(close_tells_later_and_then_nothing_more_comes),
+           TEST(two_channels_exchange_megabytes_both_ways),
+           TEST(close_tells_later_and_then_nothing_more_comes),
            TEST(close_within_a_frame_stops_those_behind_it), TEST(a_last_word_before_close_still_leaves),
            TEST(a_channel_closed_while_it_waits_to_be_written_is_forgotten),
            TEST(a_descriptor_that_can_not_be_polled_is_refused_and_closed),

@@ -100,7 +100,8 @@ static void what_is_printed_reads_back_the_same(void **state)
                                   "[limits]\nbody = 1536KiB\n[timeouts]\nconnect = 90s\ntotal=1500ms\n"
                                   "[egress]\nallow = 10.0.0.0/8 a b c d e f g h i j k, [::1]:8443\ndeny=\n"
                                   "[log]\nlevel = debug\nformat = json\n"
-                                  "[origin \"https://[2001:db8::1]:8443\"]\nrate = 5\n[origin \"*.example\"]\nburst=3\n");
+                                  "[origin \"https://[2001:db8::1]:8443\"]\nrate = 5\n"
+                                  "[origin \"*.example\"]\nburst=3\n");
     char *printed = print(conf);
     struct conf *again = read_good(printed);
     char *second = print(again);
@@ -208,7 +209,8 @@ static void a_setting_stands_once_and_a_list_may_go_on(void **state)
 {
     (void)state;
     assert_bad("[log]\nlevel = info\nlevel = debug\n", "f:3: [log] level = debug: stands twice");
-    assert_bad("[log]\nlevel = info\n[tls]\n[log]\nlevel = debug\n", "f:5: [log] level = debug: stands twice");
+    assert_bad("[log]\nlevel = info\n[tls]\n[log]\nlevel = debug\n",
+               "f:5: [log] level = debug: stands twice");
     assert_bad("[log]\nlevel = info\n  debug\n", "f:3: [log] level = debug: stands twice");
     struct conf *conf = read_good("[egress]\nallow = a, b\n    c d\n\t[::1]:8443\n\n    e,,f,\ndeny = x\n");
     static const char *const wanted[] = { "a", "b", "c", "d", "[::1]:8443", "e", "f" };
@@ -235,7 +237,8 @@ static void a_list_has_its_most_items(void **state)
 static void an_inline_comment_is_no_value(void **state)
 {
     (void)state;
-    struct conf *conf = read_good("[log] ; where\nlevel = debug ; loud\n# also one\n[daemon]\nlisten = unix:/a;b\n");
+    struct conf *conf = read_good("[log] ; where\nlevel = debug ; loud\n# also one\n"
+                                  "[daemon]\nlisten = unix:/a;b\n");
     assert_int_equal(conf->log_level, CONF_LOG_DEBUG);
     assert_string_equal(conf->listen, "unix:/a;b");
     conf_destroy(conf);
@@ -313,8 +316,10 @@ static void errors_stay_within_their_room_whatever_the_file_holds(void **state)
 {
     (void)state;
     uint64_t seed = 11;
-    static const char *const pieces[] = { "[log]\n", "level = ", "\n", "[", "]", "=", "origin \"", "\"]\n", " ; ",
-                                          "\xff", "\x1b[31m", "%s%n", "allow = ", "\n  ", "xxxxxxxxxxxxxxxxxxxxxxxx" };
+    static const char *const pieces[] = { "[log]\n", "level = ", "\n", "[", "]", "=", "origin \"", "\"]\n",
+                                          " ; ",
+                                          "\xff", "\x1b[31m", "%s%n", "allow = ", "\n  ",
+                                          "xxxxxxxxxxxxxxxxxxxxxxxx" };
     for (int turn = 0; turn < 3000; turn++) {
         char text[2000] = "";
         struct conf *conf = conf_create();
@@ -362,9 +367,11 @@ static void patterns_match_by_star_and_question_mark_alone(void **state)
 {
     (void)state;
     static const struct { const char *pattern, *host; bool matches; } rows[] = {
-        { "a", "a", true }, { "a", "b", false }, { "a", "aa", false }, { "aa", "a", false }, { "A", "a", true },
+        { "a", "a", true }, { "a", "b", false }, { "a", "aa", false }, { "aa", "a", false },
+        { "A", "a", true },
         { "a*", "a", true }, { "a*", "abc", true }, { "*c", "abc", true }, { "*b", "abc", false },
-        { "a*c", "abcbc", true }, { "a*b*c", "aXbYbZc", true }, { "a*b*c", "aXcYb", false }, { "**", "x", true },
+        { "a*c", "abcbc", true }, { "a*b*c", "aXbYbZc", true }, { "a*b*c", "aXcYb", false },
+        { "**", "x", true },
         { "?", "a", true }, { "?", "ab", false }, { "a?c", "ac", false }, { "*?", "abc", true },
         { "[abc]", "a", false }, { "[::1]", "[::1]", true }, { "\\a", "a", false }, { "a.c", "abc", false },
         { "*.example", ".example", true }, { "*aab", "aaaab", true },
@@ -386,7 +393,8 @@ static void a_pattern_may_be_long_and_hold_an_ipv6_address(void **state)
         "[origin \"https://a-rather-long-name.of-a-department.of-a-company.example.com:8443\"]\nrate = 1\n"
         "[origin \"http://[2001:db8::1]:8080\"]  ; the lab\nrate = 2\n");
     const char *host = "a-rather-long-name.of-a-department.of-a-company.example.com";
-    assert_int_equal(rate_of(conf, "https://a-rather-long-name.of-a-department.of-a-company.example.com:8443", host), 1);
+    assert_int_equal(rate_of(conf, "https://a-rather-long-name.of-a-department.of-a-company.example.com:8443",
+                             host), 1);
     assert_int_equal(rate_of(conf, "http://[2001:db8::1]:8080", "2001:db8::1"), 2);
     conf_destroy(conf);
 }
@@ -409,7 +417,8 @@ struct differences { char text[400]; };
 static void on_difference(const char *section, const char *key, void *context)
 {
     struct differences *differences = context;
-    snprintf(differences->text + strlen(differences->text), sizeof differences->text - strlen(differences->text),
+    snprintf(differences->text + strlen(differences->text),
+             sizeof differences->text - strlen(differences->text),
              "%s.%s ", section, key);
 }
 
@@ -433,7 +442,8 @@ static void a_refused_file_leaves_nothing_but_memory_to_free(void **state)
 {
     (void)state;
     struct conf *conf = conf_create();
-    static const char text[] = "[daemon]\nlisten = unix:/x\n[egress]\nallow = a b\n[origin \"x\"]\nrate=1\n[log]\nlevel=x\n";
+    static const char text[] = "[daemon]\nlisten = unix:/x\n[egress]\nallow = a b\n[origin \"x\"]\nrate=1\n"
+                               "[log]\nlevel=x\n";
     assert_int_equal(read_bytes(conf, text, sizeof text - 1), -1);
     conf_destroy(conf);
     conf_destroy(NULL);
@@ -444,9 +454,12 @@ UNIT_TESTS(TEST(the_shipped_file_is_what_the_defaults_print), TEST(the_shipped_f
            TEST(durations_and_sizes_have_units), TEST(each_wrong_value_is_named_with_file_line_and_key),
            TEST(a_setting_stands_once_and_a_list_may_go_on), TEST(a_list_has_its_most_items),
            TEST(an_inline_comment_is_no_value), TEST(unknown_names_are_errors_where_they_stand),
-           TEST(lines_that_are_neither_section_nor_setting_are_errors), TEST(the_first_error_is_the_one_that_is_told),
+           TEST(lines_that_are_neither_section_nor_setting_are_errors),
+           TEST(the_first_error_is_the_one_that_is_told),
            TEST(a_line_too_long_is_an_error_not_two_lines), TEST(what_can_not_be_read_is_an_error),
            TEST(an_empty_file_is_all_defaults), TEST(errors_stay_within_their_room_whatever_the_file_holds),
-           TEST(the_first_section_that_matches_an_origin_holds), TEST(patterns_match_by_star_and_question_mark_alone),
+           TEST(the_first_section_that_matches_an_origin_holds),
+           TEST(patterns_match_by_star_and_question_mark_alone),
            TEST(a_pattern_may_be_long_and_hold_an_ipv6_address), TEST(an_origin_section_has_its_own_defaults),
-           TEST(compare_names_what_only_a_restart_can_change), TEST(a_refused_file_leaves_nothing_but_memory_to_free))
+           TEST(compare_names_what_only_a_restart_can_change),
+           TEST(a_refused_file_leaves_nothing_but_memory_to_free))

@@ -16,7 +16,8 @@ static void credit_buys_the_largest_payload_that_it_pays_for(void **state)
 {
     (void)state;
     static const struct { int64_t credit; size_t payload; } rows[] = {
-        { INT64_MIN, 0 }, { -1, 0 }, { 0, 0 }, { 63, 0 }, { 64, 0 }, { 65, 1 }, { 65599, 65535 }, { 65600, 65536 },
+        { INT64_MIN, 0 }, { -1, 0 }, { 0, 0 }, { 63, 0 }, { 64, 0 }, { 65, 1 }, { 65599, 65535 },
+        { 65600, 65536 },
         { 65601, 65536 }, { IPC_CREDIT_MAX, 65536 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -117,7 +118,8 @@ static void whatever_is_sent_nothing_is_lost_and_the_window_never_grows(void **s
     }
 }
 
-UNIT_TESTS(TEST(a_payload_costs_its_bytes_and_the_charge), TEST(credit_buys_the_largest_payload_that_it_pays_for),
+UNIT_TESTS(TEST(a_payload_costs_its_bytes_and_the_charge),
+           TEST(credit_buys_the_largest_payload_that_it_pays_for),
            TEST(a_grant_is_added), TEST(credit_above_the_maximum_is_a_violation_and_changes_nothing),
            TEST(one_credit_message_may_be_as_large_as_its_field_allows),
            TEST(a_window_is_spent_to_its_last_byte_and_no_further), TEST(a_window_is_granted_back_by_halves),

@@ -269,9 +269,11 @@ static void new_rules_hold_for_origins_that_are_there(void **state)
 UNIT_TESTS(TEST(urls_of_an_origin_share_it), TEST(an_origin_is_forgotten_when_nobody_named_or_used_it_lately),
            TEST(without_limits_everything_goes), TEST(connections_are_limited_and_freed),
            TEST(a_rate_is_kept_whatever_it_is), TEST(who_must_wait_is_told_until_when),
-           TEST(a_burst_may_leave_at_once_and_then_the_rate_holds), TEST(a_crawl_delay_holds_against_a_faster_rate),
+           TEST(a_burst_may_leave_at_once_and_then_the_rate_holds),
+           TEST(a_crawl_delay_holds_against_a_faster_rate),
            TEST(one_that_waits_for_a_connection_costs_no_rate),
            TEST(failures_in_a_row_open_the_breaker_and_a_success_between_does_not),
            TEST(an_open_breaker_lets_one_try_after_its_time),
-           TEST(a_try_that_says_nothing_leaves_the_try_to_the_next), TEST(no_breaker_when_its_setting_is_none),
+           TEST(a_try_that_says_nothing_leaves_the_try_to_the_next),
+           TEST(no_breaker_when_its_setting_is_none),
            TEST(new_rules_hold_for_origins_that_are_there))

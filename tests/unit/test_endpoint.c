@@ -120,7 +120,9 @@ static void only_the_systems_address_is_the_systems(void **state)
 }
 
 UNIT_TESTS(TEST(the_variable_comes_first_then_the_users_socket_then_the_systems),
-           TEST(a_client_tries_the_users_socket_and_then_the_systems), TEST(a_named_address_is_the_only_candidate),
+           TEST(a_client_tries_the_users_socket_and_then_the_systems),
+           TEST(a_named_address_is_the_only_candidate),
            TEST(without_a_user_folder_the_systems_socket_is_the_only_candidate),
            TEST(an_address_that_does_not_fit_is_not_cut), TEST(a_path_is_what_follows_the_scheme),
-           TEST(a_path_fits_the_platforms_address_or_is_too_long), TEST(only_the_systems_address_is_the_systems))
+           TEST(a_path_fits_the_platforms_address_or_is_too_long),
+           TEST(only_the_systems_address_is_the_systems))

@@ -68,5 +68,6 @@ static void the_promised_names_have_the_promised_exit_codes(void **state)
     }
 }
 
-UNIT_TESTS(TEST(every_error_has_a_dotted_name_a_text_and_an_exit_code), TEST(every_name_is_found_and_is_the_only_one),
+UNIT_TESTS(TEST(every_error_has_a_dotted_name_a_text_and_an_exit_code),
+           TEST(every_name_is_found_and_is_the_only_one),
            TEST(an_unknown_name_is_internal), TEST(the_promised_names_have_the_promised_exit_codes))

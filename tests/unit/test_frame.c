@@ -46,7 +46,8 @@ static void frame_fed_byte_by_byte_is_partial_until_its_last_byte(void **state)
     for (size_t have = 0; have < sizeof bytes - 1; have++) {
         size_t missing = 0;
         assert_int_equal(ipc_frame_read((const uint8_t *)bytes, have, &frame, &missing), IPC_FRAME_PARTIAL);
-        assert_int_equal(missing, have < IPC_FRAME_PREFIX ? IPC_FRAME_PREFIX - have : sizeof bytes - 1 - have);
+        size_t whole = have < IPC_FRAME_PREFIX ? IPC_FRAME_PREFIX : sizeof bytes - 1;
+        assert_int_equal(missing, whole - have);
         assert_int_equal(frame.type, 77);   /* untouched */
     }
     assert_int_equal(read_bytes(bytes, sizeof bytes - 1, &frame), IPC_FRAME_OK);
@@ -69,7 +70,8 @@ static void frame_rejects_length_above_limit_by_its_prefix_alone(void **state)
     (void)state;
     struct ipc_frame frame;
     size_t missing = 99;
-    assert_int_equal(ipc_frame_read((const uint8_t *)"\x00\x10\x00\x01", 4, &frame, &missing), IPC_FRAME_TOO_LARGE);
+    assert_int_equal(ipc_frame_read((const uint8_t *)"\x00\x10\x00\x01", 4, &frame, &missing),
+                     IPC_FRAME_TOO_LARGE);
     assert_int_equal(missing, 0);
     assert_int_equal(read_bytes("\xff\xff\xff\xff", 4, &frame), IPC_FRAME_TOO_LARGE);
     assert_int_equal(read_bytes("\x80\x00\x00\x00", 4, &frame), IPC_FRAME_TOO_LARGE);
@@ -110,7 +112,8 @@ static void frame_takes_wide_and_signed_integers_that_fit(void **state)
 {
     (void)state;
     struct ipc_frame frame;
-    assert_int_equal(READ("\x93\xcf\0\0\0\0\0\0\0\x05\xcf\0\0\0\0\xff\xff\xff\xff\x80", &frame), IPC_FRAME_OK);
+    assert_int_equal(READ("\x93\xcf\0\0\0\0\0\0\0\x05\xcf\0\0\0\0\xff\xff\xff\xff\x80", &frame),
+                     IPC_FRAME_OK);
     assert_int_equal(frame.type, 5);
     assert_int_equal(frame.id, UINT32_MAX);
     assert_int_equal(READ("\x93\xd0\x05\xd1\x01\x00\x80", &frame), IPC_FRAME_OK);
@@ -124,7 +127,8 @@ static void frame_rejects_integers_that_are_negative_or_above_32_bits(void **sta
 {
     (void)state;
     struct ipc_frame frame;
-    static const char *const numbers[] = { "\xff", "\xe0", "\xd0\xff", "\xd1\x80\x00", "\xd2\xff\xff\xff\xff" };
+    static const char *const numbers[] = { "\xff", "\xe0", "\xd0\xff", "\xd1\x80\x00",
+                                           "\xd2\xff\xff\xff\xff" };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         char bytes[16] = "\x93\x03";
         size_t length = i < 2 ? 1 : i == 2 ? 2 : i == 3 ? 3 : 5;
@@ -184,7 +188,8 @@ static void every_result_has_a_text(void **state)
 
 UNIT_TESTS(TEST(frame_is_read_whole), TEST(frame_fed_byte_by_byte_is_partial_until_its_last_byte),
            TEST(frames_behind_each_other_are_read_one_at_a_time),
-           TEST(frame_rejects_length_above_limit_by_its_prefix_alone), TEST(frame_of_exactly_the_limit_is_read),
+           TEST(frame_rejects_length_above_limit_by_its_prefix_alone),
+           TEST(frame_of_exactly_the_limit_is_read),
            TEST(frame_takes_type_and_id_in_any_width_of_unsigned),
            TEST(frame_takes_wide_and_signed_integers_that_fit),
            TEST(frame_rejects_integers_that_are_negative_or_above_32_bits),

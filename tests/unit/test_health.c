@@ -95,7 +95,8 @@ static void only_tls_errors_have_a_reason(void **state)
     assert_string_equal(health_reason_name(HEALTH_CERTIFICATE), "certificate");
 }
 
-UNIT_TESTS(TEST(a_worker_that_fails_more_than_its_siblings_stands_out), TEST(when_all_fail_alike_nobody_stands_out),
+UNIT_TESTS(TEST(a_worker_that_fails_more_than_its_siblings_stands_out),
+           TEST(when_all_fail_alike_nobody_stands_out),
            TEST(few_handshakes_are_no_ground_to_judge), TEST(without_siblings_to_compare_nobody_stands_out),
            TEST(a_low_rate_is_fine_though_others_have_none),
            TEST(failures_that_blame_nobody_count_only_in_the_totals),

@@ -104,14 +104,16 @@ static void bad_urls_are_refused_with_a_reason(void **state)
         { "https:/example.com", "scheme" }, { "httpss://example.com/", "scheme" }, { "http", "scheme" },
         { "file:///etc/passwd", "scheme" }, { "gopher://example.com/", "scheme" }, { "data:,x", "scheme" },
         { "javascript:alert(1)", "scheme" }, { "unix://x/", "scheme" }, { "xhttps://example.com", "scheme" },
-        { "https://", "host" }, { "https:///path", "host" }, { "https://:443/", "host" }, { "https://?q", "host" },
+        { "https://", "host" }, { "https:///path", "host" }, { "https://:443/", "host" },
+        { "https://?q", "host" },
         { "https://user@/", "host" }, { "https://user:pass@:99/", "host" }, { "https://#", "host" },
         { "https://example.com:65536/", "port" }, { "https://example.com:99999999999999999999/", "port" },
         { "https://example.com:0/", "port" }, { "https://example.com:80a/", "port" },
         { "https://example.com:-1/", "port" }, { "https://example.com:+1/", "port" },
         { "https://example.com:80:90/", "port" }, { "https://[::1]:x/", "port" },
         { "https://[::1/", "IPv6" }, { "https://[]/", "IPv6" }, { "https://[::1%25lo]/", "IPv6" },
-        { "https://[fe80::1%eth0]/", "IPv6" }, { "https://[v1.x]/", "IPv6" }, { "https://[example.com]/", "IPv6" },
+        { "https://[fe80::1%eth0]/", "IPv6" }, { "https://[v1.x]/", "IPv6" },
+        { "https://[example.com]/", "IPv6" },
         { "https://[::1]x/", "character" }, { "https://[::1][::2]/", "character" },
         { "https://exa[mple.com/", "character" }, { "https://exa]mple.com/", "character" },
         { "https://exam!ple.com/", "character" }, { "https://exam%70le.com/", "character" },
@@ -125,7 +127,8 @@ static void bad_urls_are_refused_with_a_reason(void **state)
         { "https://example.com/\t", "space" }, { "https://example.com/\r\nX: y", "space" },
         { "https://example.com/\x7f", "control" }, { "https://example.com/\x01", "control" },
         { "https://b\xc3\xbc" "cher.example/", "ASCII" }, { "https://example.com/\xc3\xbc", "ASCII" },
-        { "https://example\xef\xbc\x8e" "com/", "ASCII" }, { "https://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/", "ASCII" },
+        { "https://example\xef\xbc\x8e" "com/", "ASCII" },
+        { "https://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/", "ASCII" },
         { "https://example.com/\xff", "ASCII" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -219,4 +222,5 @@ UNIT_TESTS(TEST(good_urls_have_their_origin), TEST(a_trailing_dot_is_another_hos
            TEST(an_empty_port_is_the_schemes_own), TEST(bad_urls_are_refused_with_a_reason),
            TEST(the_parts_are_borrowed_from_the_url), TEST(a_host_may_have_253_bytes_and_no_more),
            TEST(a_refusal_leaves_the_result_alone), TEST(no_reason_holds_any_of_the_url),
-           TEST(a_url_for_the_log_has_no_userinfo_query_or_fragment), TEST(a_url_for_the_log_is_cut_to_its_place))
+           TEST(a_url_for_the_log_has_no_userinfo_query_or_fragment),
+           TEST(a_url_for_the_log_is_cut_to_its_place))

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-static const enum ipc_speaker speakers[] = { IPC_CLIENT, IPC_DAEMON_TO_CLIENT, IPC_DAEMON_TO_WORKER, IPC_WORKER };
+static const enum ipc_speaker speakers[] = { IPC_CLIENT, IPC_DAEMON_TO_CLIENT, IPC_DAEMON_TO_WORKER,
+                                             IPC_WORKER };
 
 static struct sample sample;
 static struct ipc_buffer packed;
@@ -28,12 +29,14 @@ static void end(void)
 }
 
 /* Packs and unpacks as `speaker`; 0 or ipc_unpack's -1. */
-static int round_trip(enum ipc_speaker speaker, unsigned number, const void *message, union ipc_any *ret_message)
+static int round_trip(enum ipc_speaker speaker, unsigned number, const void *message,
+                      union ipc_any *ret_message)
 {
     struct ipc_frame frame;
     ipc_buffer_truncate(&packed, 0);
     assert_int_equal(ipc_pack(&packed, speaker, number, 77, message), 0);
-    assert_int_equal(ipc_frame_read(ipc_buffer_data(&packed), ipc_buffer_length(&packed), &frame, NULL), IPC_FRAME_OK);
+    assert_int_equal(ipc_frame_read(ipc_buffer_data(&packed), ipc_buffer_length(&packed), &frame, NULL),
+                     IPC_FRAME_OK);
     assert_int_equal(frame.whole_length, ipc_buffer_length(&packed));
     assert_int_equal(frame.type, number);
     assert_int_equal(frame.id, 77);
@@ -58,7 +61,8 @@ static bool is_trusted(enum ipc_speaker speaker)
 }
 
 /* What must arrive: all of it, but for TRUSTED fields said to or by a client. */
-static void expect(const struct ipc_table *table, enum ipc_speaker speaker, const void *said, const void *heard)
+static void expect(const struct ipc_table *table, enum ipc_speaker speaker, const void *said,
+                   const void *heard)
 {
     union ipc_any wanted;
     memcpy(&wanted, said, table->size);

@@ -219,5 +219,6 @@ static void room_comes_before_the_bound(void **state)
 UNIT_TESTS(TEST(none_is_chosen_when_none_is_ready), TEST(an_origin_stays_with_its_worker),
            TEST(two_pools_of_a_size_place_alike), TEST(origins_spread_over_all_workers),
            TEST(when_a_worker_goes_only_its_origins_move), TEST(one_hot_origin_spreads_within_the_bound),
-           TEST(the_bound_holds_for_skewed_origins_at_any_time), TEST(a_load_is_kept_while_its_worker_is_not_ready),
+           TEST(the_bound_holds_for_skewed_origins_at_any_time),
+           TEST(a_load_is_kept_while_its_worker_is_not_ready),
            TEST(only_workers_with_room_are_chosen), TEST(room_comes_before_the_bound))

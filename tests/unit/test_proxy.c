@@ -12,9 +12,11 @@ static void a_label_is_host_and_port_alone(void **state)
 {
     (void)state;
     static const struct { const char *name, *label; } rows[] = {
-        { "proxy.example:3128", "proxy.example:3128" }, { "http://proxy.example:3128/", "proxy.example:3128" },
+        { "proxy.example:3128", "proxy.example:3128" },
+        { "http://proxy.example:3128/", "proxy.example:3128" },
         { "socks5h://user:secret@proxy.example:1080", "proxy.example:1080" },
-        { "http://user:se@cret@proxy.example", "proxy.example" }, { "user:secret@proxy.example", "proxy.example" },
+        { "http://user:se@cret@proxy.example", "proxy.example" },
+        { "user:secret@proxy.example", "proxy.example" },
         { "http://proxy.example?secret", "proxy.example" }, { "http://proxy\"} 1\n", "proxy" },
         { "http://user:secret@", "" }, { "://", "" }, { "@", "" }, { "x", "x" },
     };
@@ -70,5 +72,6 @@ static void a_long_name_is_cut(void **state)
     proxies_finish(&proxies);
 }
 
-UNIT_TESTS(TEST(a_label_is_host_and_port_alone), TEST(no_name_is_no_proxy), TEST(the_same_proxy_is_counted_once),
+UNIT_TESTS(TEST(a_label_is_host_and_port_alone), TEST(no_name_is_no_proxy),
+           TEST(the_same_proxy_is_counted_once),
            TEST(beyond_the_most_all_are_counted_as_other), TEST(a_long_name_is_cut))

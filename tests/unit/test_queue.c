@@ -216,5 +216,6 @@ UNIT_TESTS(TEST(an_empty_queue_has_nobody_next), TEST(one_connections_requests_c
            TEST(one_that_comes_back_is_next_of_its_connection),
            TEST(principals_share_equally_however_many_connections_they_open),
            TEST(connections_of_a_principal_share_equally), TEST(a_flood_delays_a_newcomer_by_one_turn_only),
-           TEST(large_requests_cost_their_principal_its_turns), TEST(turns_are_not_saved_up_while_nothing_waits),
+           TEST(large_requests_cost_their_principal_its_turns),
+           TEST(turns_are_not_saved_up_while_nothing_waits),
            TEST(one_taken_out_unserved_costs_nothing), TEST(anyone_can_be_taken_out_at_any_time))

@@ -64,7 +64,8 @@ static const char *section(const char *heading)
 static void limit_text(const struct ipc_field *field, char *ret_text, size_t size)
 {
     bool bytes = field->type == IPC_TYPE_TEXT || field->type == IPC_TYPE_BYTES;
-    bool items = field->type == IPC_TYPE_PAIRS || field->type == IPC_TYPE_TEXTS || field->type == IPC_TYPE_LIST;
+    bool items = field->type == IPC_TYPE_PAIRS || field->type == IPC_TYPE_TEXTS
+        || field->type == IPC_TYPE_LIST;
     if (field->type == IPC_TYPE_BOOL || field->type == IPC_TYPE_ONE)
         snprintf(ret_text, size, "-");
     else if (field->limit == UINT64_MAX)
@@ -93,18 +94,22 @@ static void initial_text(const struct ipc_field *field, char *ret_text, size_t s
 static void row_text(const struct ipc_field *field, char *ret_text, size_t size)
 {
     static const char *const types[] = {
-        [IPC_TYPE_UINT] = "uint", [IPC_TYPE_BOOL] = "bool", [IPC_TYPE_TEXT] = "text", [IPC_TYPE_BYTES] = "bytes",
+        [IPC_TYPE_UINT] = "uint", [IPC_TYPE_BOOL] = "bool", [IPC_TYPE_TEXT] = "text",
+        [IPC_TYPE_BYTES] = "bytes",
         [IPC_TYPE_PAIRS] = "pairs", [IPC_TYPE_TEXTS] = "texts",
     };
-    static const char *const rules[] = { [IPC_REQUIRED] = "yes", [IPC_OPTIONAL] = "no", [IPC_TRUSTED] = "private" };
+    static const char *const rules[] = { [IPC_REQUIRED] = "yes", [IPC_OPTIONAL] = "no",
+                                         [IPC_TRUSTED] = "private" };
     char type[64], limit[32], initial[32];
     limit_text(field, limit, sizeof limit);
     initial_text(field, initial, sizeof initial);
     if (field->record)
-        snprintf(type, sizeof type, "%s%s", field->type == IPC_TYPE_LIST ? "list of " : "", field->record->name);
+        snprintf(type, sizeof type, "%s%s", field->type == IPC_TYPE_LIST ? "list of " : "",
+                 field->record->name);
     else
         snprintf(type, sizeof type, "%s", types[field->type]);
-    snprintf(ret_text, size, "| `%s` | %s | %s | %s | %s |", field->name, type, rules[field->rule], limit, initial);
+    snprintf(ret_text, size, "| `%s` | %s | %s | %s | %s |", field->name, type, rules[field->rule], limit,
+             initial);
 }
 
 static void check_rows(const struct ipc_table *table, const char *at)
@@ -205,7 +210,8 @@ static void the_table_of_errors_is_errors_def(void **state)
     next_line(&at, line, sizeof line);
     for (int code = IPC_ERROR_NONE + 1; code < IPC_ERROR_COUNT; code++) {
         enum ipc_error_code error = (enum ipc_error_code)code;
-        snprintf(wanted, sizeof wanted, "| `%s` | %d | %s |", ipc_error_name(error), ipc_error_exit_code(error),
+        snprintf(wanted, sizeof wanted, "| `%s` | %d | %s |", ipc_error_name(error),
+                 ipc_error_exit_code(error),
                  ipc_error_text(error));
         assert_true(next_line(&at, line, sizeof line));
         assert_string_equal(line, wanted);
@@ -220,7 +226,8 @@ static void the_table_of_errors_is_errors_def(void **state)
 struct cursor { const uint8_t *bytes; size_t at, end; FILE *out; };
 
 static const struct { const char *name; enum ipc_speaker speaker; } speakers[] = {
-    { "client", IPC_CLIENT }, { "daemon", IPC_DAEMON_TO_CLIENT }, { "daemon to worker", IPC_DAEMON_TO_WORKER },
+    { "client", IPC_CLIENT }, { "daemon", IPC_DAEMON_TO_CLIENT },
+    { "daemon to worker", IPC_DAEMON_TO_WORKER },
     { "worker", IPC_WORKER },
 };
 
@@ -253,8 +260,10 @@ static uint64_t number_at(const struct cursor *cursor, size_t offset, size_t wid
 static char read_head(const struct cursor *cursor, size_t *ret_size, uint64_t *ret_number)
 {
     static const struct { uint8_t first; char kind; size_t width; } heads[] = {
-        { 0xc0, 'n', 0 }, { 0xc2, 'f', 0 }, { 0xc3, 't', 0 }, { 0xc4, 'b', 1 }, { 0xc5, 'b', 2 }, { 0xc6, 'b', 4 },
-        { 0xcc, 'u', 1 }, { 0xcd, 'u', 2 }, { 0xce, 'u', 4 }, { 0xcf, 'u', 8 }, { 0xd9, 's', 1 }, { 0xda, 's', 2 },
+        { 0xc0, 'n', 0 }, { 0xc2, 'f', 0 }, { 0xc3, 't', 0 }, { 0xc4, 'b', 1 }, { 0xc5, 'b', 2 },
+        { 0xc6, 'b', 4 },
+        { 0xcc, 'u', 1 }, { 0xcd, 'u', 2 }, { 0xce, 'u', 4 }, { 0xcf, 'u', 8 }, { 0xd9, 's', 1 },
+        { 0xda, 's', 2 },
         { 0xdc, 'a', 2 }, { 0xde, 'm', 2 },
     };
     uint8_t first = cursor->bytes[cursor->at];
@@ -300,7 +309,8 @@ static void value(struct cursor *cursor, const char *before)
     case 'u': snprintf(note, sizeof note, "%s%" PRIu64, before, number); break;
     case 'a': snprintf(note, sizeof note, "%sarray of %" PRIu64, before, number); break;
     case 'm': snprintf(note, sizeof note, "%smap of %" PRIu64, before, number); break;
-    default: snprintf(note, sizeof note, "%s%s", before, kind == 'n' ? "nil" : kind == 't' ? "true" : "false"); break;
+    default: snprintf(note, sizeof note, "%s%s", before, kind == 'n' ? "nil" : kind == 't' ? "true"
+                      : "false"); break;
     }
     rows(cursor, size, note);
     for (uint64_t i = 0; kind == 'a' && i < number; i++)
@@ -379,7 +389,8 @@ static size_t speaker_of(const char *line)
 {
     for (size_t i = 0; i < sizeof speakers / sizeof speakers[0]; i++) {
         size_t length = strlen(speakers[i].name);
-        if (strncmp(line, "# ", 2) == 0 && strncmp(line + 2, speakers[i].name, length) == 0 && line[2 + length] == ':')
+        if (strncmp(line, "# ", 2) == 0 && strncmp(line + 2, speakers[i].name, length) == 0
+            && line[2 + length] == ':')
             return i;
     }
     fail_msg("\"%s\" does not say who speaks", line);
@@ -448,8 +459,10 @@ static void the_limits_it_names_are_the_limits(void **state)
 {
     (void)state;
     static const struct { const char *text; uint64_t stated, real; } rows_[] = {
-        { "1 MiB (1048576 bytes)", 1048576, IPC_FRAME_BYTES }, { "64 KiB (65536 bytes)", 65536, IPC_DATA_BYTES },
-        { "256 KiB (262144 bytes)", 262144, IPC_STREAM_WINDOW }, { "16 MiB (16777216 bytes)", 16777216, IPC_CONNECTION_WINDOW },
+        { "1 MiB (1048576 bytes)", 1048576, IPC_FRAME_BYTES },
+        { "64 KiB (65536 bytes)", 65536, IPC_DATA_BYTES },
+        { "256 KiB (262144 bytes)", 262144, IPC_STREAM_WINDOW },
+        { "16 MiB (16777216 bytes)", 16777216, IPC_CONNECTION_WINDOW },
         { "its payload plus 64", 64, IPC_FRAME_CHARGE },
     };
     read_readme();

@@ -111,7 +111,8 @@ static void a_dropped_body_takes_its_headers_and_its_stream_along(void **state)
     assert_false(fetch.body_streamed);
     assert_true(fetch.body_length == UINT64_MAX);
     assert_null(fetch.body.data);
-    static const char *const gone[] = { "Content-Type", "content-length", "Content-Encoding", "Content-Language",
+    static const char *const gone[] = { "Content-Type", "content-length", "Content-Encoding",
+                                        "Content-Language",
                                         "Content-Location", "Expect" };
     for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++)
         assert_false(has_header(&fetch, gone[i]));
@@ -123,7 +124,8 @@ static void a_dropped_body_takes_its_headers_and_its_stream_along(void **state)
 
 static void assert_stripped(const char *from, const char *to, bool stripped)
 {
-    static const char *const proofs[] = { "AUTHORIZATION", "Cookie", "Cookie2", "Proxy-Authorization", "Host" };
+    static const char *const proofs[] = { "AUTHORIZATION", "Cookie", "Cookie2", "Proxy-Authorization",
+                                          "Host" };
     struct ipc_fetch fetch = post(from);
     assert_int_equal(apply(&fetch, 307, to), 0);
     for (size_t i = 0; i < sizeof proofs / sizeof proofs[0]; i++)
@@ -191,7 +193,8 @@ static void a_websocket_stays_one_and_nothing_else_becomes_one(void **state)
 static void a_url_that_is_not_absolute_is_refused_and_the_fetch_stays(void **state)
 {
     (void)state;
-    static const char *const targets[] = { "", "/next", "next", "//b.example/", "?x", "https:///", "https://a b/" };
+    static const char *const targets[] = { "", "/next", "next", "//b.example/", "?x", "https:///",
+                                           "https://a b/" };
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
         struct ipc_fetch fetch = post("https://a.example/");
         assert_int_equal(apply(&fetch, 303, targets[i]), -1);
@@ -213,8 +216,10 @@ static void the_order_of_headers_is_kept(void **state)
 }
 
 UNIT_TESTS(TEST(each_status_and_method_becomes_what_rfc_9110_says), TEST(an_absent_method_is_get),
-           TEST(a_dropped_body_takes_its_headers_and_its_stream_along), TEST(another_origin_gets_no_credentials),
-           TEST(the_same_origin_keeps_them_however_it_is_written), TEST(redirects_lead_to_http_and_https_only),
+           TEST(a_dropped_body_takes_its_headers_and_its_stream_along),
+           TEST(another_origin_gets_no_credentials),
+           TEST(the_same_origin_keeps_them_however_it_is_written),
+           TEST(redirects_lead_to_http_and_https_only),
            TEST(a_websocket_stays_one_and_nothing_else_becomes_one),
            TEST(a_url_that_is_not_absolute_is_refused_and_the_fetch_stays),
            TEST(the_order_of_headers_is_kept))

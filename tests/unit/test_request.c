@@ -125,7 +125,8 @@ static void expect_done(const char *error)
 /* What a request asks for, so that the event can come to it. */
 static struct ipc_fetch fetch_for(enum request_event event)
 {
-    static const enum request_event websocket[] = { REQUEST_MESSAGE, REQUEST_FLUSHED, REQUEST_TELL, REQUEST_FLUSH };
+    static const enum request_event websocket[] = { REQUEST_MESSAGE, REQUEST_FLUSHED, REQUEST_TELL,
+                                                    REQUEST_FLUSH };
     struct ipc_fetch fetch = fetch_of("https://a.example/");
     for (size_t i = 0; i < sizeof websocket / sizeof websocket[0]; i++)
         if (event == websocket[i])
@@ -159,7 +160,8 @@ static uint32_t bring(enum request_state state, enum request_event event)
         say_response(id, 200);
         wire_expect(client, IPC_RESPONSE, 1, NULL);
     }
-    if ((event == REQUEST_BODY && state != REQUEST_WAITING) || (event == REQUEST_TELL && state == REQUEST_ANSWERED)) {
+    if ((event == REQUEST_BODY && state != REQUEST_WAITING) || (event == REQUEST_TELL
+                                                                && state == REQUEST_ANSWERED)) {
         wire_say_credit(&worker->wire, id, 1000);
         wire_expect(client, IPC_CREDIT, 1, NULL);
     }
@@ -276,7 +278,8 @@ static const char *const expected[REQUEST_STATES][REQUEST_EVENTS] = {
         [REQUEST_WAKE] = "placed, worker FETCH",
         [REQUEST_REFUSE] = "gone, client DONE",
         [REQUEST_EXPIRE] = "gone, client DONE",
-        [REQUEST_SENDING] = "queued", [REQUEST_HOP] = "queued", [REQUEST_RESPONSE] = "queued", [REQUEST_DATA] = "queued",
+        [REQUEST_SENDING] = "queued", [REQUEST_HOP] = "queued", [REQUEST_RESPONSE] = "queued",
+        [REQUEST_DATA] = "queued",
         [REQUEST_MESSAGE] = "queued", [REQUEST_FLUSHED] = "queued", [REQUEST_UPLOAD_CREDIT] = "queued",
         [REQUEST_DONE] = "queued", [REQUEST_LOST] = "queued",
         [REQUEST_BODY] = "gone, client ERROR ended",   /* there is no credit yet */
@@ -419,7 +422,8 @@ static void only_what_is_not_idempotent_is_announced(void **state)
     (void)state;
     static const struct { const char *method; bool announce; } rows[] = {
         { NULL, false }, { "GET", false }, { "HEAD", false }, { "PUT", false }, { "DELETE", false },
-        { "OPTIONS", false }, { "TRACE", false }, { "POST", true }, { "PATCH", true }, { "get", true }, { "X", true },
+        { "OPTIONS", false }, { "TRACE", false }, { "POST", true }, { "PATCH", true }, { "get", true },
+        { "X", true },
     };
     begin();
     for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -474,7 +478,8 @@ static void what_cannot_be_accepted_has_its_done_at_once(void **state)
     (void)state;
     static const struct { const char *url, *feature, *error; } rows[] = {
         { "file:///etc/passwd", NULL, "request.invalid" }, { "", NULL, "request.invalid" },
-        { "https://a b/", NULL, "request.invalid" }, { "https://a.example/", "teleport", "request.unsupported" },
+        { "https://a b/", NULL, "request.invalid" }, { "https://a.example/", "teleport",
+                                                       "request.unsupported" },
         { "https://a.example/", "\xc3\xa4\xc3\xa4", "request.unsupported" },
     };
     begin();
@@ -898,7 +903,8 @@ static void a_done_that_crosses_with_go_is_no_breach(void **state)
 static void a_hop_that_leads_nowhere_ends_the_request(void **state)
 {
     (void)state;
-    static const char *const targets[] = { "ftp://a.example/", "/relative", "https://", "file:///etc/passwd" };
+    static const char *const targets[] = { "ftp://a.example/", "/relative", "https://",
+                                           "file:///etc/passwd" };
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
         struct ipc_fetch fetch = following(NULL);
         begin();
@@ -1250,9 +1256,12 @@ static void a_second_drain_ends_what_is_open_with_its_done(void **state)
 UV_TESTS(TEST(every_event_while_queued), TEST(every_event_while_waiting), TEST(every_event_while_placed),
          TEST(every_event_while_answered), TEST(every_event_while_abandoned),
          TEST(every_state_and_event_has_a_name_of_its_own),
-         TEST(what_the_client_asks_for_is_what_the_worker_is_told), TEST(only_what_is_not_idempotent_is_announced),
-         TEST(an_answer_is_passed_on_and_done_names_the_worker), TEST(done_without_a_response_is_never_a_success),
-         TEST(what_cannot_be_accepted_has_its_done_at_once), TEST(a_long_foreign_name_in_an_error_is_still_utf8),
+         TEST(what_the_client_asks_for_is_what_the_worker_is_told),
+         TEST(only_what_is_not_idempotent_is_announced),
+         TEST(an_answer_is_passed_on_and_done_names_the_worker),
+         TEST(done_without_a_response_is_never_a_success),
+         TEST(what_cannot_be_accepted_has_its_done_at_once),
+         TEST(a_long_foreign_name_in_an_error_is_still_utf8),
          TEST(limits_refuse_with_the_setting_that_holds),
          TEST(a_request_as_large_as_a_frame_ends_itself_not_the_worker),
          TEST(data_beyond_the_credit_given_is_a_breach), TEST(a_worker_is_granted_what_the_client_grants),
@@ -1262,18 +1271,21 @@ UV_TESTS(TEST(every_event_while_queued), TEST(every_event_while_waiting), TEST(e
          TEST(all_requests_of_a_lost_worker_are_answered_once),
          TEST(a_poison_request_goes_to_quarantine_and_ends_there),
          TEST(a_post_that_became_a_get_may_still_be_announced), TEST(sending_twice_in_a_hop_is_a_breach),
-         TEST(a_lost_redirected_request_starts_where_the_redirect_led), TEST(the_redirect_limit_is_the_clients),
+         TEST(a_lost_redirected_request_starts_where_the_redirect_led),
+         TEST(the_redirect_limit_is_the_clients),
          TEST(a_done_that_crosses_with_go_is_no_breach), TEST(a_hop_that_leads_nowhere_ends_the_request),
          TEST(a_body_is_passed_on_under_credit_and_its_end_is_free),
          TEST(an_end_said_with_the_last_credit_waits_for_the_workers),
          TEST(an_empty_body_may_end_before_any_worker_has_it),
-         TEST(a_body_after_its_end_or_without_credit_ends_the_client), TEST(a_lost_upload_is_rewound_by_its_client),
+         TEST(a_body_after_its_end_or_without_credit_ends_the_client),
+         TEST(a_lost_upload_is_rewound_by_its_client),
          TEST(a_client_with_unused_credit_is_rewound_too),
          TEST(a_worker_lost_while_the_client_rewinds_grants_nothing_twice),
          TEST(an_upload_that_cannot_be_rewound_is_lost_with_its_worker),
          TEST(a_redirect_that_keeps_the_body_rewinds_it),
          TEST(a_redirect_that_keeps_a_body_that_cannot_be_rewound_ends_it),
-         TEST(a_redirect_that_drops_the_body_lets_the_rest_of_it_come), TEST(a_websocket_lost_twice_is_rewound_twice),
+         TEST(a_redirect_that_drops_the_body_lets_the_rest_of_it_come),
+         TEST(a_websocket_lost_twice_is_rewound_twice),
          TEST(those_behind_a_cancelled_one_in_an_origins_line_move_up),
          TEST(a_drain_answers_what_is_open_and_refuses_what_comes),
          TEST(a_second_drain_ends_what_is_open_with_its_done))

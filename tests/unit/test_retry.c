@@ -48,8 +48,10 @@ static void retry_after_is_seconds_or_a_date(void **state)
 {
     (void)state;
     static const struct { const char *text; bool good; uint64_t after_ms; } rows[] = {
-        { "120", true, 120000 }, { "4294967294", true, 4294967294000 }, { "Fri, 15 Jan 2027 08:00:30 GMT", true, 30000 },
-        { "Fri, 15 Jan 2027 07:59:00 GMT", true, 0 }, { "", false, 0 }, { "-1", false, 0 }, { "+1", false, 0 },
+        { "120", true, 120000 }, { "4294967294", true, 4294967294000 },
+        { "Fri, 15 Jan 2027 08:00:30 GMT", true, 30000 },
+        { "Fri, 15 Jan 2027 07:59:00 GMT", true, 0 }, { "", false, 0 }, { "-1", false, 0 },
+        { "+1", false, 0 },
         { "1.5", false, 0 }, { "1s", false, 0 }, { " 1", false, 0 }, { "soon", false, 0 },
         { "99999999999999999999", false, 0 }, { "4294967295", false, 0 }, { "15 Jan 2027", false, 0 },
         { "11111111111111111111111111111111111111111111111111111111111111111111111111111111", false, 0 },
@@ -111,7 +113,8 @@ static void what_is_asked_wrongly_or_refused_for_good_is_never_tried_again(void 
 {
     (void)state;
     static const enum ipc_error_code lasting[] = {
-        IPC_ERROR_TLS_CERTIFICATE, IPC_ERROR_POLICY_DENIED, IPC_ERROR_REQUEST_INVALID, IPC_ERROR_REDIRECT_LIMIT,
+        IPC_ERROR_TLS_CERTIFICATE, IPC_ERROR_POLICY_DENIED, IPC_ERROR_REQUEST_INVALID,
+        IPC_ERROR_REDIRECT_LIMIT,
         IPC_ERROR_BODY_TOO_LARGE, IPC_ERROR_CANCELLED, IPC_ERROR_TIMEOUT_TOTAL, IPC_ERROR_PROXY_AUTH,
         IPC_ERROR_INTERNAL, IPC_ERROR_NONE,
     };
@@ -122,7 +125,8 @@ static void what_is_asked_wrongly_or_refused_for_good_is_never_tried_again(void 
 }
 
 UNIT_TESTS(TEST(a_status_is_tried_again_when_it_says_when),
-           TEST(any_5xx_is_tried_again_if_asked_for_but_not_implemented), TEST(retry_after_is_seconds_or_a_date),
+           TEST(any_5xx_is_tried_again_if_asked_for_but_not_implemented),
+           TEST(retry_after_is_seconds_or_a_date),
            TEST(waits_double_up_to_the_longest_and_are_half_random),
            TEST(the_budget_is_a_share_of_what_is_open_and_three_at_least),
            TEST(what_cannot_have_arrived_is_safe_for_any_method),

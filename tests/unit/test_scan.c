@@ -172,7 +172,8 @@ static void what_passes_the_scan_is_what_msgpack_can_decode(void **state)
         passed++;
         msgpack_unpacked unpacked;
         msgpack_unpacked_init(&unpacked);
-        assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)bytes, length, &used), MSGPACK_UNPACK_SUCCESS);
+        assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)bytes, length, &used),
+                         MSGPACK_UNPACK_SUCCESS);
         assert_int_equal(used, length);
         msgpack_unpacked_destroy(&unpacked);
     }

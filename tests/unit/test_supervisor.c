@@ -96,7 +96,8 @@ static void visit_cell(enum supervisor_state state, enum supervisor_event event)
     unsigned wanted = expected[state][event] == SAME ? state : expected[state][event];
     let_happen(state, event);
     if (seat->state != wanted)
-        fail_msg("%s in %s leads to %s, not to %s", supervisor_event_name(event), supervisor_state_name(state),
+        fail_msg("%s in %s leads to %s, not to %s", supervisor_event_name(event),
+                 supervisor_state_name(state),
                  supervisor_state_name(seat->state), supervisor_state_name(wanted));
     if (wanted == SUPERVISOR_STARTING && state == SUPERVISOR_WAITING)
         assert_int_equal(stage.worker_count, born + 1);
@@ -289,18 +290,24 @@ static void breaches(const char *what, void (*say)(struct wire *wire))
 }
 
 static void say_ready(struct wire *wire) { wire_say(wire, IPC_READY, 0, &(struct ipc_ready){ .pid = 1 }); }
-static void say_unknown_done(struct wire *wire) { wire_say(wire, IPC_DONE, 1, &(struct ipc_done){ .status = 200 }); }
-static void say_done_for_0(struct wire *wire) { wire_say(wire, IPC_DONE, 0, &(struct ipc_done){ .status = 200 }); }
+static void say_unknown_done(struct wire *wire) { wire_say(wire, IPC_DONE, 1,
+                                                           &(struct ipc_done){ .status = 200 }); }
+static void say_done_for_0(struct wire *wire) { wire_say(wire, IPC_DONE, 0,
+                                                         &(struct ipc_done){ .status = 200 }); }
 static void say_unknown_data(struct wire *wire) { wire_say_data(wire, 7, "x", 1); }
 static void say_unknown_credit(struct wire *wire) { wire_say_credit(wire, 3, 5); }
-static void say_beat_for_1(struct wire *wire) { wire_say(wire, IPC_BEAT, 1, &(struct ipc_beat){ .rss_bytes = 1 }); }
-static void say_fetch(struct wire *wire) { wire_say(wire, IPC_FETCH, 1, &(struct ipc_fetch){ .url = IPC_TEXT("x") }); }
-static void say_settings(struct wire *wire) { wire_say(wire, IPC_SETTINGS, 0, &(struct ipc_settings){ .worker = 1 }); }
+static void say_beat_for_1(struct wire *wire) { wire_say(wire, IPC_BEAT, 1,
+                                                         &(struct ipc_beat){ .rss_bytes = 1 }); }
+static void say_fetch(struct wire *wire) { wire_say(wire, IPC_FETCH, 1,
+                                                    &(struct ipc_fetch){ .url = IPC_TEXT("x") }); }
+static void say_settings(struct wire *wire) { wire_say(wire, IPC_SETTINGS, 0,
+                                                       &(struct ipc_settings){ .worker = 1 }); }
 static void say_status(struct wire *wire) { wire_say(wire, IPC_STATUS, 1, NULL); }
 static void say_garbage(struct wire *wire) { wire_say_bytes(wire, "\0\0\0\x04what", 8); }
 static void say_oversize(struct wire *wire) { wire_say_bytes(wire, "\xff\xff\xff\xff", 4); }
 static void say_number_99(struct wire *wire) { wire_say_bytes(wire, "\0\0\0\x04\x93\x63\x00\x80", 8); }
-static void say_started_above(struct wire *wire) { wire_say(wire, IPC_STARTED, 0, &(struct ipc_started){ .last_id = 1 }); }
+static void say_started_above(struct wire *wire) { wire_say(wire, IPC_STARTED, 0,
+                                                            &(struct ipc_started){ .last_id = 1 }); }
 
 static void say_too_much_credit(struct wire *wire)
 {
@@ -415,14 +422,18 @@ static void a_reload_renews_one_after_the_other(void **state)
 UV_TESTS(TEST(every_event_while_waiting), TEST(every_event_while_starting), TEST(every_event_while_ready),
          TEST(every_event_while_draining), TEST(every_event_while_aborting), TEST(every_event_while_dying),
          TEST(every_event_while_stopped), TEST(every_state_and_event_has_a_name_of_its_own),
-         TEST(a_new_worker_is_told_its_settings_first), TEST(a_ready_worker_has_its_seat_and_one_that_dies_has_not),
-         TEST(a_hung_worker_is_sent_sigabrt_and_a_stopped_one_too), TEST(a_worker_that_survives_sigabrt_is_killed),
+         TEST(a_new_worker_is_told_its_settings_first),
+         TEST(a_ready_worker_has_its_seat_and_one_that_dies_has_not),
+         TEST(a_hung_worker_is_sent_sigabrt_and_a_stopped_one_too),
+         TEST(a_worker_that_survives_sigabrt_is_killed),
          TEST(a_drained_worker_is_told_goaway_with_its_time),
          TEST(a_worker_told_to_stop_is_killed_and_not_started_again),
          TEST(one_that_died_young_waits_and_one_that_lived_does_not),
          TEST(each_early_death_doubles_the_wait_up_to_the_longest),
          TEST(a_program_that_cannot_be_started_is_tried_again_later),
-         TEST(a_daemon_that_stops_while_a_start_fails_closes_in_order), TEST(what_a_worker_may_not_say_ends_it),
+         TEST(a_daemon_that_stops_while_a_start_fails_closes_in_order),
+         TEST(what_a_worker_may_not_say_ends_it),
          TEST(a_ping_is_answered_and_a_beat_is_kept), TEST(any_frame_is_a_sign_of_life),
          TEST(a_successor_takes_the_seat_when_ready_and_the_old_one_drains),
-         TEST(a_successor_that_dies_leaves_the_old_one_in_its_seat), TEST(a_reload_renews_one_after_the_other))
+         TEST(a_successor_that_dies_leaves_the_old_one_in_its_seat),
+         TEST(a_reload_renews_one_after_the_other))

@@ -319,7 +319,8 @@ static void a_pair_is_two_strings_or_bins(void **state)
     static const struct { const char *pair; size_t length; int result; } pairs[] = {
         { "\x92\xa1" "a\xa1" "b", 5, 0 }, { "\x92\xc4\x01" "a\xc4\x00", 6, 0 }, { "\x92\xa0\xa0", 3, 0 },
         { "\x91\xa1" "a", 3, -1 }, { "\x93\xa0\xa0\xa0", 4, -1 }, { "\x90", 1, -1 }, { "\x80", 1, -1 },
-        { "\x92\x01\xa0", 3, -1 }, { "\x92\xa0\xc0", 3, -1 }, { "\xa1" "a", 2, -1 }, { "\x92\xa0\x90", 3, -1 },
+        { "\x92\x01\xa0", 3, -1 }, { "\x92\xa0\xc0", 3, -1 }, { "\xa1" "a", 2, -1 },
+        { "\x92\xa0\x90", 3, -1 },
     };
     begin();
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
@@ -394,7 +395,8 @@ static void only_its_speakers_may_say_a_message(void **state)
     const struct ipc_table *const *tables = ipc_tables(&count);
     begin();
     for (size_t i = 0; i < count; i++) {
-        for (unsigned speaker = IPC_CLIENT; tables[i]->number != IPC_DATA && speaker <= IPC_WORKER; speaker *= 2) {
+        for (unsigned speaker = IPC_CLIENT; tables[i]->number != IPC_DATA
+             && speaker <= IPC_WORKER; speaker *= 2) {
             bool may = (tables[i]->speakers & speaker) != 0;
             put_valid_record(tables[i]);
             assert_int_equal(unpack_bytes((enum ipc_speaker)speaker, tables[i]->number, body.data, body.size),
@@ -411,7 +413,8 @@ static void a_client_may_say_none_of_what_is_private_to_daemon_and_worker(void *
 {
     (void)state;
     static const unsigned private[] = { IPC_SETTINGS, IPC_READY, IPC_BEAT, IPC_SENDING, IPC_GO, IPC_WELCOME,
-                                        IPC_RESPONSE, IPC_DONE, IPC_HOP, IPC_GOAWAY, IPC_ERROR, IPC_STATUS_REPLY };
+                                        IPC_RESPONSE, IPC_DONE, IPC_HOP, IPC_GOAWAY, IPC_ERROR,
+                                        IPC_STATUS_REPLY };
     begin();
     for (size_t i = 0; i < sizeof private / sizeof private[0]; i++)
         assert_int_equal(unpack_bytes(IPC_CLIENT, private[i], "\x80", 1), -1);
@@ -459,13 +462,15 @@ static void trusted_fields_from_a_client_are_ignored_even_when_wrong(void **stat
 static void bombs_are_refused_by_the_scan_before_anything_is_allocated(void **state)
 {
     (void)state;
-    static const char *const bombs[] = { "\xdf\xff\xff\xff\xff", "\xdd\xff\xff\xff\xff", "\xc6\xff\xff\xff\xff" };
+    static const char *const bombs[] = { "\xdf\xff\xff\xff\xff", "\xdd\xff\xff\xff\xff",
+                                         "\xc6\xff\xff\xff\xff" };
     begin();
     for (size_t i = 0; i < sizeof bombs / sizeof bombs[0]; i++) {
         assert_int_equal(unpack_bytes(IPC_CLIENT, IPC_PING, bombs[i], 5), -1);
         assert_non_null(strstr(decoder.reason, "within bounds"));
     }
-    assert_int_equal(unpack_bytes(IPC_CLIENT, IPC_PING, "\x81\xa1x\x91\x91\x91\x91\x91\x91\x91\x91\xc0", 12), -1);
+    assert_int_equal(unpack_bytes(IPC_CLIENT, IPC_PING, "\x81\xa1x\x91\x91\x91\x91\x91\x91\x91\x91\xc0", 12),
+                     -1);
     end();
 }
 
@@ -551,7 +556,8 @@ static void data_is_one_bin_and_nothing_else(void **state)
     assert_int_equal(unpack_data("\xc6\x00\x00\x00\x02hi", 7, &payload), 0);
     assert_int_equal(payload.length, 2);
     static const struct { const char *bytes; size_t length; } bad[] = {
-        { "\xa2hi", 3 }, { "\x80", 1 }, { "\xc0", 1 }, { "\xc4", 1 }, { "\xc5\x00", 2 }, { "\xc6\x00\x00\x00", 4 },
+        { "\xa2hi", 3 }, { "\x80", 1 }, { "\xc0", 1 }, { "\xc4", 1 }, { "\xc5\x00", 2 },
+        { "\xc6\x00\x00\x00", 4 },
         { "\xc4\x03hi", 4 }, { "\xc4\x01hi", 4 }, { "\xc6\xff\xff\xff\xff", 5 }, { "\xc5\xff\xff", 3 },
         { "\xd9\x02hi", 4 }, { "\xc7\x02\x01hi", 5 }, { "\xc4\x02hi\x80", 5 },
     };

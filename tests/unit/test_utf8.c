@@ -22,7 +22,8 @@ static bool valid_by_definition(const uint8_t *at, size_t length)
 {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
     while (length > 0) {
-        size_t size = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+        size_t size = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4
+            : 0;
         if (size == 0 || size > length)
             return false;
         uint32_t point = size == 1 ? at[0] : at[0] & (0x7fu >> size);
@@ -43,8 +44,10 @@ static void the_boundaries_of_each_length_are_valid(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-        "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "gr\xc3\xbc\xc3\x9f", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x90\x95",
+        "", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+        "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "gr\xc3\xbc\xc3\x9f", "\xe6\x97\xa5\xe6\x9c\xac",
+        "\xf0\x9f\x90\x95",
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(valid(good[i], strlen(good[i])));
@@ -132,7 +135,8 @@ static void the_valid_beginning_ends_before_the_first_wrong_byte(void **state)
 {
     (void)state;
     static const struct { const char *text; size_t prefix; } rows[] = {
-        { "", 0 }, { "abc", 3 }, { "abc\xff", 3 }, { "\xff" "abc", 0 }, { "\xc3\xa4\xc3", 2 }, { "\xe2\x82", 0 },
+        { "", 0 }, { "abc", 3 }, { "abc\xff", 3 }, { "\xff" "abc", 0 }, { "\xc3\xa4\xc3", 2 },
+        { "\xe2\x82", 0 },
         { "eight and more bytes\x80 and more", 20 }, { "\xf0\x9f\x90\x95\xf0\x9f\x90", 4 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -166,7 +170,8 @@ static void a_text_is_as_valid_in_pieces_as_in_one_wherever_it_is_cut(void **sta
 static void a_text_may_come_byte_by_byte(void **state)
 {
     (void)state;
-    const char *texts[] = { "gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x90\x95", "\xf4\x8f\xbf\xbf" };
+    const char *texts[] = { "gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x90\x95",
+                            "\xf4\x8f\xbf\xbf" };
     for (size_t i = 0; i < 2; i++) {
         struct ipc_utf8 text = { { 0 }, 0 };
         for (const char *at = texts[i]; *at; at++) {
@@ -199,12 +204,14 @@ static void a_text_that_ends_within_a_character_is_not_complete(void **state)
     }
 }
 
-UNIT_TESTS(TEST(the_valid_beginning_ends_before_the_first_wrong_byte), TEST(the_boundaries_of_each_length_are_valid), TEST(overlong_forms_are_invalid),
+UNIT_TESTS(TEST(the_valid_beginning_ends_before_the_first_wrong_byte),
+           TEST(the_boundaries_of_each_length_are_valid), TEST(overlong_forms_are_invalid),
            TEST(surrogates_are_invalid), TEST(above_the_last_code_point_and_five_and_six_bytes_are_invalid),
            TEST(cut_and_stray_bytes_are_invalid_wherever_they_stand),
            TEST(all_sequences_of_two_bytes_agree_with_the_definition),
            TEST(all_sequences_of_three_bytes_agree_with_the_definition),
            TEST(all_first_two_of_four_bytes_agree_with_the_definition),
-           TEST(a_text_is_as_valid_in_pieces_as_in_one_wherever_it_is_cut), TEST(a_text_may_come_byte_by_byte),
+           TEST(a_text_is_as_valid_in_pieces_as_in_one_wherever_it_is_cut),
+           TEST(a_text_may_come_byte_by_byte),
            TEST(what_can_never_become_valid_is_refused_before_its_end),
            TEST(a_text_that_ends_within_a_character_is_not_complete))
