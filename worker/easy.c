@@ -165,6 +165,12 @@ CURLcode easy_connect_only(struct easy *easy)
     return result == CURLE_OK ? CURLE_OK : CURLE_NOT_BUILT_IN;
 }
 
+void easy_forbid_reuse(struct easy *easy)
+{
+    easy->plain = false;
+    SET(easy, FORBID_REUSE, 1L);
+}
+
 /* ---- what became of it ---- */
 
 long easy_info(struct easy *easy, CURLINFO info)

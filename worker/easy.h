@@ -47,6 +47,9 @@ CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct c
 /* For a WebSocket: after the answer 101 the connection is ours. */
 CURLcode easy_connect_only(struct easy *easy);
 
+/* Its connection is not to be used again: something is wrong with it. */
+void easy_forbid_reuse(struct easy *easy);
+
 /* Microseconds, bytes and the like of a transfer that ended or is under way. */
 void easy_fill_done(struct easy *easy, struct ipc_done *done);
 long easy_info(struct easy *easy, CURLINFO info);           /* of those that are long */

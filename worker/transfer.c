@@ -506,6 +506,9 @@ static void on_expired(struct deadline *deadline, enum deadline_kind kind)
     transfer_doom(transfer, expiries[kind].error, expiries[kind].message);
     transfer->failure.retryable = kind == DEADLINE_CONNECT
         || (kind == DEADLINE_HEADERS && transfer->idempotent && !transfer->responded);
+    /* Over HTTP/2 it would stay open, and the next request would wait on it as this one did. */
+    if (transfer->easy && kind != DEADLINE_CONNECT)
+        easy_forbid_reuse(transfer->easy);
     end_failed(transfer);
 }
 
