@@ -5,11 +5,11 @@
 #include <string.h>
 
 #define SMALL_BYTES 4096
-#define KEPT_BYTES (64 * 1024)   /* an emptied buffer above this gives its memory back */
+#define KEPT_BYTES (64 * 1024)
 
 void ipc_buffer_init(struct ipc_buffer *buffer, size_t limit_bytes)
 {
-    *buffer = (struct ipc_buffer){ .limit = limit_bytes };
+    *buffer = (struct ipc_buffer){ .limit = limit_bytes, .kept = KEPT_BYTES };
 }
 
 void ipc_buffer_finish(struct ipc_buffer *buffer)
@@ -78,7 +78,7 @@ void ipc_buffer_consume(struct ipc_buffer *buffer, size_t bytes)
     if (buffer->start < buffer->end)
         return;
     buffer->start = buffer->end = 0;
-    if (buffer->capacity > KEPT_BYTES) {
+    if (buffer->capacity > buffer->kept) {
         free(buffer->memory);
         buffer->memory = NULL;
         buffer->capacity = 0;

@@ -11,6 +11,7 @@ struct ipc_buffer {
     size_t end;        /* one past the last byte */
     size_t capacity;
     size_t limit;      /* unread bytes never exceed it */
+    size_t kept;       /* an emptied buffer above this gives its memory back; 64 KiB unless set */
 };
 
 void ipc_buffer_init(struct ipc_buffer *buffer, size_t limit_bytes);

@@ -173,6 +173,8 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
         return length;
     case BODY_WAITING:
         await_room(transfer);
+        transfer->receive_paused = true;   /* before libcurl has one piece more that it must keep */
+        transfer_pause(transfer);
         return length;
     case BODY_FAILED:
         transfer_doom(transfer, transfer->body.error, transfer->body.problem);
@@ -212,7 +214,7 @@ void answer_resume(struct transfer *transfer)
     bool paused = transfer->receive_paused;
     transfer->receive_paused = false;
     if (paused)
-        transfer_unpause(transfer);
+        transfer_pause(transfer);
 }
 
 void answer_finish(struct transfer *transfer)

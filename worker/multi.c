@@ -145,6 +145,7 @@ static void on_uv_closed(uv_handle_t *handle)
 void multi_close(struct multi *multi)
 {
     assert(multi->transfers == 0);
+    watches_forget(&multi->hub->watches, multi);
     curl_multi_cleanup(multi->curl);
     if (multi->task.queued)
         turn_forget(multi->hub->turn, &multi->task);

@@ -11,7 +11,8 @@ struct settings {
     uint64_t connect_timeout_ms, headers_timeout_ms, idle_timeout_ms, total_timeout_ms;   /* 0: none */
     uint64_t max_body_bytes;         /* 0: no limit */
     size_t max_header_bytes;
-    unsigned connections, connections_per_multi, partitions, resolver_threads;
+    unsigned connections;            /* 0: as many as the limit of open files allows */
+    unsigned connections_per_multi, partitions, resolver_threads;
     uint64_t partition_idle_ms;
     char user_agent[257];
     struct destination_policy *egress;

@@ -163,7 +163,7 @@ void transfer_leave_curl(struct transfer *transfer)
     transfer->multi = NULL;
 }
 
-void transfer_unpause(struct transfer *transfer)
+void transfer_pause(struct transfer *transfer)
 {
     int hold = transfer->receive_paused ? CURLPAUSE_RECV : 0;
     if (transfer->upload.paused)
@@ -602,7 +602,7 @@ bool transfers_data(struct transfers *transfers, uint32_t id, struct ipc_bytes p
     transfer->upload.paused = false;
     if (transfer->phase == PHASE_SEND)
         deadline_enter(&transfer->deadline, DEADLINE_IDLE);
-    transfer_unpause(transfer);
+    transfer_pause(transfer);
     return true;
 }
 

@@ -112,8 +112,9 @@ void transfer_say(struct transfer *transfer, unsigned number, const void *messag
 void transfer_fail(struct transfer *transfer, enum ipc_error_code error, const char *message);
 void transfer_doom(struct transfer *transfer, enum ipc_error_code error, const char *message);
 
-/* Lets libcurl go on in the directions that we don't hold back. Runs its callbacks. */
-void transfer_unpause(struct transfer *transfer);
+/* Tells libcurl what to hold back, by receive_paused and upload.paused, and to go on with the rest. What
+ * it holds then comes at once, by its callbacks. */
+void transfer_pause(struct transfer *transfer);
 
 /* Takes it back from libcurl, whose connection may be used again if the transfer was whole. Not from
  * within a callback of libcurl. */

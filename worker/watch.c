@@ -139,10 +139,8 @@ curl_socket_t watches_open(struct watches *watches, const struct curl_sockaddr *
     curl_socket_t fd = socket(address->family, type, address->protocol);
     if (fd == CURL_SOCKET_BAD)
         return CURL_SOCKET_BAD;
-    struct watch *watch = *find(watches, fd);
-    if (watch)
-        discard(watch);   /* libcurl closed one of its own that had this number */
-    watch = add(watches, fd);
+    assert(!*find(watches, fd));
+    struct watch *watch = add(watches, fd);
     if (!watch) {
         close_socket(fd);
         return CURL_SOCKET_BAD;
@@ -170,8 +168,6 @@ void watches_set(struct watches *watches, curl_socket_t fd, int what, struct mul
     if (what == CURL_POLL_REMOVE) {
         if (watch)
             watch->wanted = 0;
-        if (watch && !watch->ours)
-            stop(watch);
         return;
     }
     if (!watch && !(watch = add(watches, fd))) {
@@ -207,6 +203,19 @@ void watch_want(struct watch *watch, int uv_events)
         stop(watch);
     else
         start(watch);
+}
+
+void watches_forget(struct watches *watches, const struct multi *multi)
+{
+    for (size_t i = 0; i < WATCH_BUCKETS; i++) {
+        struct watch *watch = watches->buckets[i];
+        while (watch) {
+            struct watch *next = watch->next;
+            if (watch->multi == multi && !watch->ours)
+                discard(watch);
+            watch = next;
+        }
+    }
 }
 
 /* A socket where something came that nobody waited for: has the peer closed it? */

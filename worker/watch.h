@@ -4,8 +4,8 @@
  * with the next request. Following at once would cost two system calls a request, so a socket that
  * we opened ourselves stays watched; when something arrives that nobody waits for (the peer closed,
  * most likely) it is taken out then. Before a socket is closed its poll always is: libcurl tells us
- * by CURLOPT_CLOSESOCKETFUNCTION. Of sockets that libcurl made itself (its wake-up pipe) we learn no
- * close, so those are taken out when it says so. */
+ * by CURLOPT_CLOSESOCKETFUNCTION. What it made itself, the wake-up of its resolver threads, lives as
+ * long as its multi and is forgotten with that. */
 #ifndef WORKER_WATCH_H
 #define WORKER_WATCH_H
 
@@ -47,6 +47,9 @@ struct watch *watches_claim(struct watches *watches, curl_socket_t fd,
 
 /* What its new owner waits for: UV_READABLE | UV_WRITABLE, or 0. */
 void watch_want(struct watch *watch, int uv_events);
+
+/* Before the end of a multi: what libcurl made for it will be closed without a word. */
+void watches_forget(struct watches *watches, const struct multi *multi);
 
 /* Sockets that nobody uses and that the peer has closed: all of them, or those of one multi. */
 unsigned watches_count_dead(const struct watches *watches, const struct multi *multi_or_null);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define CHANNEL_BYTES (64u * 1024 * 1024)   /* answers' headers are under no credit */
+#define CHANNEL_KEPT_BYTES (256 * 1024)     /* a busy turn's answers; to get it anew each turn costs */
 #define BEAT_MS 1000
 #define CLOSE_ROOM_MS 6000   /* above a close_timeout_ms of the usual length */
 
@@ -322,6 +323,7 @@ int worker_open(struct worker *worker, int fd)
                               worker);
     if (status < 0)
         return complain("standard input is not the daemon's channel", status);
+    worker->channel.out.kept = CHANNEL_KEPT_BYTES;
     turn_init(&worker->turn, &worker->loop);
     multi_hub_init(&worker->multis, &worker->turn, transfer_on_curl_done);
     outflow_init(&worker->outflow, &worker->turn, &worker->channel, IPC_CONNECTION_WINDOW);

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 
 from support import paths, tap
-from support.protocol import WINDOW, Connection
+from support.protocol import WINDOW, Closed, Connection
 
 DENIED = ['loopback', 'link-local', 'unspecified', 'multicast', 'reserved']
 
@@ -67,7 +67,10 @@ class LoneWorker(Connection):
 
     def exit_code(self):
         """Of a worker that ends by itself."""
-        self.closed()
+        try:
+            self.until(lambda: False, 20)
+        except Closed:
+            pass
         return self.process.wait(20)
 
     def lines(self):
