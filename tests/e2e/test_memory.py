@@ -48,6 +48,7 @@ class Stalled(World):
         path = '/gzip/1g' if compressed else '/1g'
         self.fetchd = self.make(settings={'log.level': 'info'}).start()
         self.addCleanup(self.fetchd.kill)
+        cold = self.settle()
         self.warm_up(path, server, streams, compressed)
         before = self.settle()
         with self.fetchd.connect(auto_credit=False, keep=False) as c:
@@ -62,8 +63,9 @@ class Stalled(World):
             names[self.fetchd.pid] = 'daemon'
             growth = {names[pid]: after[pid] - before[pid] for pid in before}
             said = ', '.join('%s %+.1f MiB' % (name, bytes / MIB) for name, bytes in sorted(growth.items()))
-            print('%s %s, %d streams, %s: %s' % (server, 'gzip' if compressed else 'identity', streams,
-                                                 'no credit' if reads else 'not read', said))
+            print('%s %s, %d streams, %s: %s; since the cold start %+.1f MiB at most' % (
+                server, 'gzip' if compressed else 'identity', streams, 'no credit' if reads else 'not read', said,
+                max(after[pid] - cold[pid] for pid in cold) / MIB))
             self.assertLess(max(growth.values()), LIMIT, said)
             self.assertFalse(any(c.answer(id).done for id in ids), 'a stalled request ended')
         self.fetchd.until_idle()

@@ -83,6 +83,7 @@ location = /close { return 444; }
 location = /loop { return 302 /loop; }
 location /gzip/ {
     alias %(root)s/;
+    gzip_static on;
     gzip on; gzip_types *; gzip_min_length 0; gzip_comp_level 1; gzip_proxied any;
 }
 location ~ ^/slow/([0-9.]+)$ { echo_sleep $1; echo slow; }
@@ -157,7 +158,9 @@ class Nginx:
             self.write_huge()
 
     def write_huge(self):
-        bodies.write_sparse(self.root / '1g', bodies.GIB)
+        """1 GiB at /1g; at /gzip/1g too, compressed beforehand, for nginx would need minutes."""
+        bodies.write_sparse(self.root / '1g')
+        bodies.write_sparse_gzip(self.root / '1g.gz')
 
     # ---- configuration ----
 

@@ -70,8 +70,9 @@ class Result(unittest.TestResult):
             self.say('# ' + clean(line))
 
     def evidence(self, error):
-        lines = [line for line in ''.join(traceback.format_exception(*error)).splitlines()
-                 if '/usr/lib/python3' not in line and not re.fullmatch(r'[\s^~]*', line)]
+        lines = ['%s:%d: %s' % (frame.filename, frame.lineno, frame.line) for frame in traceback.extract_tb(error[2])
+                 if not frame.filename.startswith('/usr/lib/')]
+        lines += ''.join(traceback.format_exception_only(*error[:2])).splitlines()
         lines += said
         for call in list(witnesses):
             try:

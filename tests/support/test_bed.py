@@ -1,5 +1,7 @@
 """The bed itself, without fetchd: what the servers promise is seen with the distribution's curl, so
 that a failure elsewhere is not theirs."""
+import gzip
+import hashlib
 import json
 import subprocess
 import sys
@@ -114,6 +116,14 @@ class Bed(unittest.TestCase):
         bodies.write_sparse(path)
         self.assertEqual(path.stat().st_size, bodies.GIB)
         self.assertLess(path.stat().st_blocks * 512, 64 * bodies.MIB)
+
+    def test_the_gigabyte_in_gzip_is_the_same_gigabyte(self):
+        plain, packed = self.folder / 'plain', self.folder / 'packed.gz'
+        bodies.write_sparse(plain)
+        bodies.write_sparse_gzip(packed)
+        with gzip.open(packed) as unpacked:
+            self.assertEqual(hashlib.file_digest(unpacked, 'sha256').hexdigest(), bodies.file_sha256(plain))
+        self.assertLess(packed.stat().st_size, 16 * bodies.MIB)
 
 
 if __name__ == '__main__':
