@@ -167,9 +167,11 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
     }
     if (!transfer->responded)
         answer_respond(transfer);
-    deadline_progress(&transfer->deadline);
+    uint64_t delivered_bytes = transfer->body.delivered_bytes;
     switch (body_take(&transfer->body, data, length)) {
     case BODY_TAKEN:
+        if (transfer->body.delivered_bytes > delivered_bytes)
+            deadline_progress(&transfer->deadline);   /* what decodes to nothing is no progress */
         return length;
     case BODY_WAITING:
         await_room(transfer);

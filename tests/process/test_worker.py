@@ -1,4 +1,7 @@
 """fetchd-worker by itself, its channel in our hands: what it says, in which order, and when it ends."""
+import base64
+import contextlib
+import gzip
 import json
 import socket
 import sys
@@ -582,6 +585,17 @@ class Ends(Case):
                     error = self.failed(w.get(url, **more), name)
                     self.assertEqual(error['phase'], phase)
 
+    def test_bytes_that_decode_to_nothing_are_silence(self):
+        class Endless(origins.Origin):
+            def do_trailing(self, peer):
+                coded = gzip.compress(origins.HALF)
+                head = b'HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n' + coded
+                return self.flood('trailing', peer, head, bytes(4096), 1 << 40)
+        with Endless(self.site.leaf) as endless, self.worker(endless) as w:
+            answer = w.get(endless.url('/trailing'), compressed=True, idle_timeout_ms=500)
+            self.failed(answer, 'timeout.idle')
+            self.assertEqual(answer.body, origins.HALF)
+
     def test_deadlines_of_the_settings_hold_unless_a_request_has_its_own(self):
         raw = self.origin()
         with self.worker(raw, headers_timeout_ms=200) as w:
@@ -691,6 +705,126 @@ class Ends(Case):
                 began = time.monotonic()
                 self.good(w.get(self.nginx.url(server, '/1m'), rate_bytes=2 * MIB), sha256=self.nginx.hashes['1m'])
                 self.assertGreater(time.monotonic() - began, 0.3)
+
+
+class Proxy:
+    """Forwards, opens tunnels (CONNECT) and speaks as much SOCKS5 as curl asks for. `credentials` are
+    wanted if given; `refuse` is what CONNECT is answered with."""
+
+    def __init__(self, credentials=None, refuse=None):
+        self.wanted = credentials and b'Basic ' + base64.b64encode(credentials)
+        self.refuse, self.heads = refuse, []
+
+    def __enter__(self):
+        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+
+    def serve(self, peer):
+        try:
+            first = peer.recv(1, socket.MSG_PEEK)
+            self.socks(peer) if first == b'\5' else self.http(peer)
+        except OSError:
+            pass
+        finally:
+            peer.close()
+
+    def http(self, peer):
+        head = b''
+        while b'\r\n\r\n' not in head:
+            piece = peer.recv(65536)
+            if not piece:
+                return
+            head += piece
+        self.heads.append(head)
+        method, target = head.split(b' ')[:2]
+        if self.wanted and self.wanted not in head:
+            peer.sendall(b'HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n')
+        elif method == b'CONNECT' and self.refuse:
+            peer.sendall(b'HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n' % self.refuse)
+        elif method == b'CONNECT':
+            upstream = socket.create_connection(('127.0.0.1', int(target.rpartition(b':')[2])))
+            peer.sendall(b'HTTP/1.1 200 Fine\r\n\r\n')
+            self.relay(peer, upstream)
+        else:
+            port = int(target.split(b'/')[2].rpartition(b':')[2])
+            upstream = socket.create_connection(('127.0.0.1', port))
+            upstream.sendall(head)
+            self.relay(peer, upstream)
+
+    def socks(self, peer):
+        _, count = peer.recv(2)
+        peer.recv(count)
+        peer.sendall(b'\5\0')
+        _, _, _, kind = peer.recv(4)
+        peer.recv(4) if kind == 1 else peer.recv(16) if kind == 4 else peer.recv(peer.recv(1)[0])
+        port = int.from_bytes(peer.recv(2), 'big')
+        upstream = socket.create_connection(('127.0.0.1', port))
+        peer.sendall(b'\5\0\0\1\0\0\0\0\0\0')
+        self.heads.append(b'socks')
+        self.relay(peer, upstream)
+
+    @staticmethod
+    def relay(one, other):
+        def pump(source, target):
+            with contextlib.suppress(OSError):
+                while piece := source.recv(65536):
+                    target.sendall(piece)
+            with contextlib.suppress(OSError):
+                target.shutdown(socket.SHUT_WR)
+        back = threading.Thread(target=pump, args=(other, one), daemon=True)
+        back.start()
+        pump(one, other)
+        back.join()
+        other.close()
+
+
+class Proxies(Case):
+    def test_requests_go_through_the_proxy_they_name(self):
+        with Proxy() as proxy, self.worker(proxy) as w:
+            for scheme in ('http', 'socks5', 'socks5h'):
+                for server, version in (('h1', '1.1'), ('h2', '2'), ('plain', '1.1')):
+                    with self.subTest(scheme=scheme, server=server):
+                        seen = len(proxy.heads)
+                        answer = self.good(w.get(self.nginx.url(server, '/1m'),
+                                                 proxy='%s://127.0.0.1:%d' % (scheme, proxy.port)),
+                                           sha256=self.nginx.hashes['1m'])
+                        self.assertEqual(answer.response['http_version'], version)
+                        self.assertEqual(len(proxy.heads), seen + 1)
+
+    def test_the_proxy_alone_gets_its_credentials(self):
+        with Proxy(credentials=b'me:secret') as proxy, self.worker(proxy) as w:
+            named = 'http://me:secret@127.0.0.1:%d' % proxy.port
+            for server in ('h1', 'plain'):
+                said = json.loads(self.good(w.get(self.nginx.url(server, '/headers'), proxy=named)).body)
+                if server == 'h1':
+                    self.assertNotIn('proxy-authorization', [n.lower() for n, _ in said['headers']])
+            for bad in ('http://127.0.0.1:%d' % proxy.port, 'http://me:wrong@127.0.0.1:%d' % proxy.port):
+                for server in ('h1', 'plain'):
+                    self.failed(w.get(self.nginx.url(server, '/1k'), proxy=bad), 'proxy.auth')
+
+    def test_a_proxy_that_opens_no_way(self):
+        with Proxy(refuse=502) as proxy, self.worker(proxy) as w:
+            self.failed(w.get(self.nginx.url('h1', '/1k'), proxy='http://127.0.0.1:%d' % proxy.port), 'proxy.failed')
+
+    def test_requests_with_different_proxy_credentials_share_no_connection(self):
+        with Proxy() as proxy, self.worker(proxy) as w:
+            for user in ('one', 'two'):
+                named = 'http://%s:x@127.0.0.1:%d' % (user, proxy.port)
+                self.assertFalse(self.good(w.get(self.nginx.url('h1', '/1k'), proxy=named)).done.get('reused', False))
+                self.assertTrue(self.good(w.get(self.nginx.url('h1', '/1k'), proxy=named)).done['reused'])
 
 
 class Refusals(Case):
