@@ -23,7 +23,8 @@ class FakeDaemon(Daemon):
     def notes(self, kind=None):
         """What the workers noted, oldest first."""
         try:
-            lines = (self.folder / 'notes').read_text().splitlines()
+            text = (self.folder / 'notes').read_text()
+            lines = text[:text.rfind('\n') + 1].splitlines()       # the last may be half written
         except FileNotFoundError:
             return []
         return [note for note in map(json.loads, lines) if kind in (None, note['kind'])]
