@@ -3,11 +3,13 @@ import base64
 import contextlib
 import gzip
 import json
+import random
 import socket
 import sys
 import threading
 import time
 import unittest
+import zlib
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / 'e2e')]
@@ -971,6 +973,66 @@ class Partitions(Case):
             self.assertFalse(self.connection(w, fresh=True))
             self.assertFalse(self.connection(w, fresh=True))
             self.assertTrue(self.connection(w))
+
+
+class Garbler(origins.Origin):
+    """Answers with what was HTTP before it was cut, doubled, turned over and sprinkled with noise."""
+    NOISE = (b'\r\n', b'\r\n\r\n', b'\0', b': ', b'9' * 30, b'HTTP/1.1 ', b'HTTP/2 ', b'Content-Length: 5\r\n')
+
+    def __init__(self, seed):
+        super().__init__()
+        self.random = random.Random(seed)
+        body = bodies.content(2000, seed) + bytes(2000)
+        ok = b'HTTP/1.1 200 OK\r\n'
+        coded = [(b'gzip', gzip.compress(body)), (b'deflate', zlib.compress(body)),
+                 (b'gzip, gzip', gzip.compress(gzip.compress(body)))]
+        self.answers = [ok + b'Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n' % (name, len(data)) + data
+                        for name, data in coded]
+        self.answers += [
+            ok + b'Content-Length: 4000\r\n\r\n' + body,
+            ok + b'Transfer-Encoding: chunked\r\n\r\nfa0;x=y\r\n' + body + b'\r\n0\r\nAfter: x\r\n\r\n',
+            b'HTTP/1.1 302 F\r\nLocation: /on\r\nContent-Length: 3\r\n\r\nabc',
+            b'HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 206 P\r\nConnection: close\r\n\r\n' + body]
+
+    def garble(self):
+        choose, data = self.random.randrange, bytearray(self.random.choice(self.answers))
+        for _ in range(self.random.choice((0, 1, 1, 2, 4, 16))):
+            at, how = choose(len(data) + 1), choose(5)
+            if how == 0:
+                data[at:at + 1] = bytes([choose(256)])
+            elif how == 1:
+                del data[at:at + choose(50)]
+            elif how == 2:
+                data[at:at] = data[at // 2:at // 2 + 200]
+            elif how == 3:
+                data[at:at] = self.random.choice(self.NOISE)
+            elif choose(2):
+                del data[at:]
+        return bytes(data)
+
+    def serve(self, peer):
+        while peer.recv(65536):
+            data = self.garble()
+            half = self.random.randrange(len(data) + 1)
+            peer.sendall(data[:half])
+            peer.sendall(data[half:])
+            if self.random.random() < 0.5:
+                return
+
+
+class Hostile(Case):
+    def test_whatever_an_origin_sends_each_request_has_its_one_done(self):
+        for seed in (1, 2, int(time.time())):
+            with self.subTest(seed=seed), Garbler(seed) as garbler, \
+                    self.worker(garbler, headers_timeout_ms=500, idle_timeout_ms=500, max_header_bytes=8000) as w:
+                for _ in range(8):
+                    ids = [w.fetch(garbler.url('/'), compressed=True, follow=garbler.random.random() < 0.3,
+                                   total_timeout_ms=3000, window=garbler.random.choice((65, 300, 5000, 1 << 18)))
+                           for _ in range(20)]
+                    for id in ids:
+                        w.finish(id)
+                self.good(w.get(self.nginx.url('h1', '/1k')))
+                w.ping(1)                               # nothing more came for any of them
 
 
 class Backpressure(Case):
