@@ -95,7 +95,7 @@ static void admit(struct daemon *daemon, struct request *request, struct supervi
     uint64_t until_ms = UINT64_MAX;
     enum origin_verdict verdict = ORIGIN_WAIT;
     request->unparked = false;
-    if (from_line || !origin->parked)
+    if (from_line || line_is_empty(&origin->line))
         verdict = origin_admit(&daemon->origins, origin, uv_now(&daemon->loop), &until_ms);
     if (verdict == ORIGIN_GO) {
         assign(daemon, request, supervisor);
@@ -107,8 +107,8 @@ static void admit(struct daemon *daemon, struct request *request, struct supervi
             request_event(request, REQUEST_REFUSE, NULL);
     }
     /* The line moves: the next one's turn to ask. */
-    if (verdict != ORIGIN_WAIT && origin->parked)
-        sleep_until(origin->parked, 0);
+    if (verdict != ORIGIN_WAIT)
+        request_move_line(origin);
 }
 
 static void run_suspects(struct daemon *daemon)

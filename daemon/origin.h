@@ -4,6 +4,7 @@
 #define DAEMON_ORIGIN_H
 
 #include "health.h"
+#include "line.h"
 
 #include "conf/conf.h"
 #include "ipc/origin.h"
@@ -29,7 +30,8 @@ struct origin {
     unsigned failures;                    /* in a row */
     uint64_t open_until_ms;
     bool probing;                         /* half open, and one is trying */
-    struct request *parked;               /* waiting for one of the limits, in order */
+    struct line line;                     /* of requests that wait for one of the limits */
+    struct request *alarmed;              /* of them, the one with the alarm for whose turn it is */
     uint64_t used_ms, requests, failed;
     struct health health;
 };

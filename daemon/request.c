@@ -51,8 +51,7 @@ static void leave_origin(struct request *request)
     if (!request->noted_at_origin)
         origin_note_nothing(origin);
     origin_leave(origin);
-    if (origin->parked)
-        sleep_until(origin->parked, 0);
+    request_move_line(origin);
 }
 
 static void enter_origin(struct request *request)
@@ -62,26 +61,39 @@ static void enter_origin(struct request *request)
     origin_enter(request->origin);
 }
 
-/* Held back by a limit of the origin: in line with the others, the first one with an alarm. */
-void request_park(struct request *request, bool in_front, uint64_t until_ms)
+/* One alarm for all that wait there. */
+static void set_alarm(struct origin *origin, uint64_t due_ms)
 {
-    struct origin *origin = request->origin;
-    request->parked = true;
-    if (in_front)
-        DL_PREPEND2(origin->parked, request, parked_prev, parked_next);
-    else
-        DL_APPEND2(origin->parked, request, parked_prev, parked_next);
-    if (origin->parked == request && until_ms != UINT64_MAX)
-        sleep_until(request, until_ms);
+    if (!origin->alarmed)
+        origin->alarmed = line_first(&origin->line);
+    if (origin->alarmed)
+        sleep_until(origin->alarmed, due_ms);
 }
 
-static void unpark(struct request *request)
+void request_move_line(struct origin *origin)
+{
+    set_alarm(origin, 0);
+}
+
+/* Held back by a limit of the origin. Who comes while others wait is not asked for, and knows no time. */
+void request_park(struct request *request, bool in_front, uint64_t until_ms)
+{
+    request->parked = true;
+    line_push(&request->origin->line, request, session_principal(request->session), request->session->number,
+              in_front);
+    if (until_ms != UINT64_MAX)
+        set_alarm(request->origin, until_ms);
+}
+
+static void unpark(struct request *request, bool served)
 {
     struct origin *origin = request->origin;
     if (!request->parked)
         return;
     request->parked = false;
-    DL_DELETE2(origin->parked, request, parked_prev, parked_next);
+    line_remove(&origin->line, request, served);
+    if (origin->alarmed == request)
+        origin->alarmed = NULL;
 }
 
 static void note_outcome(struct request *request, bool success)
@@ -113,15 +125,15 @@ static void leave_worker(struct request *request)
         session_starve(request->session, request, false);
 }
 
-/* Whoever stood at the head of its origin's line had the alarm, or the turn to ask: they pass on. */
+/* Who stood in its origin's line may have had the alarm, or the turn to ask: they pass on. */
 static void leave_waiting(struct request *request)
 {
     bool in_line = request->parked || request->unparked;
     sleep_cancel(request);
-    unpark(request);
+    unpark(request, false);
     daemon_dequeue(request->daemon, request, false);
-    if (in_line && request->origin->parked)
-        sleep_until(request->origin->parked, 0);
+    if (in_line)
+        request_move_line(request->origin);
 }
 
 static void destroy(struct request *request)
@@ -442,12 +454,18 @@ static void assign(struct request *request, const struct request_detail *detail)
     place(request, detail->supervisor);
 }
 
+/* It has the alarm; whose turn it is may be another's. */
 static void wake_queued(struct request *request, const struct request_detail *detail)
 {
+    struct origin *origin = request->origin;
+    struct request *next = line_first(&origin->line);
     (void)detail;
-    unpark(request);
-    request->unparked = true;
-    daemon_enqueue(request->daemon, request, true);
+    origin->alarmed = NULL;
+    if (!next)
+        return;
+    unpark(next, true);
+    next->unparked = true;
+    daemon_enqueue(next->daemon, next, true);
 }
 
 static void wake_waiting(struct request *request, const struct request_detail *detail)
@@ -558,7 +576,7 @@ static void move_on(struct request *request)
     struct supervisor *wanted = choose_next(request);
     uint64_t until_ms;
     bool stays = !wanted || wanted == request->supervisor;
-    if (stays && !request->origin->parked
+    if (stays && line_is_empty(&request->origin->line)
         && origin_admit(&daemon->origins, request->origin, uv_now(&daemon->loop), &until_ms) == ORIGIN_GO) {
         enter_origin(request);
         go_on_here(request);

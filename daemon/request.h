@@ -71,8 +71,7 @@ struct request {
     uint32_t client_id, worker_id;
     UT_hash_handle client_handle, worker_handle;
     struct request *prev, *next;                      /* in its connection's line, or among the suspects */
-    struct queue_flow *flow;                          /* that line, while it waits there */
-    struct request *parked_prev, *parked_next;        /* at its origin, held back by a limit */
+    struct queue_flow *flow;                          /* that line, in the queue or at its origin */
     struct request *starved_prev, *starved_next;  /* in the session, waiting for room */
     enum request_state state;
     bool starved, suspect_queued;
@@ -81,7 +80,8 @@ struct request {
     size_t kept_length;
     struct proxy *proxy;              /* NULL without one */
     struct origin *origin;
-    bool parked, unparked, counts_at_origin, noted_at_origin;
+    bool parked, unparked;            /* in its origin's line; out of it, to ask again */
+    bool counts_at_origin, noted_at_origin;
     struct sleeper *sleeper;          /* its alarm, while it waits for a time */
 
     bool idempotent, announces, sending, from_public, follow, retry_5xx, retrying, websocket, reconnect;
@@ -110,6 +110,9 @@ void request_event(struct request *request, enum request_event event, const stru
 
 /* Holds it back at its origin, out of the queue; `until_ms` as origin_admit says. */
 void request_park(struct request *request, bool in_front, uint64_t until_ms);
+
+/* The line at an origin moves: whose turn it is asks again. */
+void request_move_line(struct origin *origin);
 
 /* Gives the worker as much credit as client and session have room for. */
 void request_grant(struct request *request);

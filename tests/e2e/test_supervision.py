@@ -168,7 +168,6 @@ class Deaths(Own):
             origin.gate.set()
             self.assertEqual([self.good(c.finish(id)).done['attempts'] for id in ids], [3] * 4)
 
-    @unittest.skip('flaky on a loaded machine: quarantine by [8, 8] was not seen in time, cause not found yet')
     def test_with_each_further_crash_it_is_with_fewer(self):
         """32 of two deaths share one quarantine worker; after a third, 8 share one; then each is alone."""
         origin = self.scripted()
@@ -178,22 +177,24 @@ class Deaths(Own):
                 proc.until(lambda: origin.count('/wait') == 32 * (death + 1), what='their attempt')
                 os.kill(self.fetchd.workers()[1], signal.SIGSEGV)
                 self.until_restarts('crashed', death + 1)
-            self.until_quarantined([32])
-            os.kill(self.fetchd.workers()[2], signal.SIGSEGV)
-            self.until_quarantined([8, 8])
-            for worker in (2, 3):
-                os.kill(self.fetchd.workers()[worker], signal.SIGSEGV)
+            for pid in self.until_quarantined([32]):
+                os.kill(pid, signal.SIGSEGV)
+            for pid in self.until_quarantined([8, 8]):
+                os.kill(pid, signal.SIGSEGV)
+            self.until_restarts('crashed', 5)
             self.until_quarantined([8, 8])                              # those behind them, at their third yet
             origin.gate.set()
             attempts = collections.Counter(self.good(c.finish(id)).done['attempts'] for id in ids)
             self.assertEqual(attempts, {4: 16, 5: 16})
 
     def until_quarantined(self, counts):
+        """Waits until so many requests are in quarantine workers. Returns the pids of those."""
         def found():
             pool = int(self.fetchd.settings['workers.count'])
-            return sorted(w['in_flight'] for w in self.fetchd.status()['workers']
-                          if w['worker'] > pool and w.get('in_flight')) == counts
-        proc.until(found, what='quarantine by %r' % counts)
+            held = {w['pid']: w['in_flight'] for w in self.fetchd.status()['workers']
+                    if w['worker'] > pool and w.get('in_flight')}
+            return sorted(held.values()) == counts and list(held)
+        return proc.until(found, what='quarantine by %r' % counts)
 
     def test_slow_innocents_do_not_run_out_of_time_in_quarantine(self):
         """Those that wait for their turn there are not told that no worker could take them."""
@@ -204,8 +205,8 @@ class Deaths(Own):
                 proc.until(lambda: origin.count('/wait') == 20 * (death + 1), what='their attempt')
                 os.kill(self.fetchd.workers()[1], signal.SIGSEGV)
                 self.until_restarts('crashed', death + 1)
-            self.until_quarantined([20])
-            os.kill(self.fetchd.workers()[2], signal.SIGSEGV)
+            for pid in self.until_quarantined([20]):
+                os.kill(pid, signal.SIGSEGV)
             self.until_quarantined([8, 8])
             time.sleep(2.5)                                             # four more wait longer than the queue's time
             origin.gate.set()
