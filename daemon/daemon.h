@@ -4,6 +4,7 @@
 
 #include "crew.h"
 #include "exporter.h"
+#include "gate.h"
 #include "listener.h"
 #include "origin.h"
 #include "principal.h"
@@ -67,6 +68,7 @@ struct daemon {
     uint64_t accepted, succeeded, failed, retries;
     uint64_t errors[IPC_ERROR_COUNT];   /* by name */
     struct origins origins;
+    struct gates gates;
     struct proxies proxies;
     uint32_t random;                    /* the state of daemon_random */
 

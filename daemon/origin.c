@@ -142,6 +142,11 @@ enum origin_verdict origin_admit(struct origins *origins, struct origin *origin,
     return ORIGIN_GO;
 }
 
+uint64_t origin_handshakes(struct origins *origins, struct origin *origin)
+{
+    return rules_of(origins, origin)->handshakes;
+}
+
 void origin_enter(struct origin *origin)
 {
     origin->active++;

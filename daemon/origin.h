@@ -59,6 +59,9 @@ void origins_expire(struct origins *origins, uint64_t before_ms);
 enum origin_verdict origin_admit(struct origins *origins, struct origin *origin, uint64_t now_ms,
                                  uint64_t *ret_until_ms);
 
+/* How many WebSocket handshakes of one principal may be under way; 0: no limit. */
+uint64_t origin_handshakes(struct origins *origins, struct origin *origin);
+
 /* A worker has one more, or one less. */
 void origin_enter(struct origin *origin);
 void origin_leave(struct origin *origin);

@@ -96,6 +96,27 @@ static void unpark(struct request *request, bool served)
         origin->alarmed = NULL;
 }
 
+/* False: another WebSocket handshake of this user to this origin is under way, and it is told when it is over. */
+static bool pass_gate(struct request *request)
+{
+    struct daemon *daemon = request->daemon;
+    if (request->gate)
+        return !request->at_gate;
+    return !request->websocket
+        || gate_pass(&daemon->gates, request, session_principal(request->session),
+                     origin_handshakes(&daemon->origins, request->origin));
+}
+
+static void leave_gate(struct request *request)
+{
+    struct daemon *daemon = request->daemon;
+    if (!request->gate)
+        return;
+    struct request *next = gate_leave(&daemon->gates, request, origin_handshakes(&daemon->origins, request->origin));
+    if (next)
+        sleep_until(next, 0);
+}
+
 static void note_outcome(struct request *request, bool success)
 {
     struct origin *origin = request->origin;
@@ -119,6 +140,7 @@ static void set_retrying(struct request *request, bool retrying)
 /* It has no worker any more. */
 static void leave_worker(struct request *request)
 {
+    leave_gate(request);
     leave_origin(request);
     supervisor_leave(request->supervisor, request);
     if (request->session)
@@ -138,6 +160,7 @@ static void leave_waiting(struct request *request)
 
 static void destroy(struct request *request)
 {
+    leave_gate(request);
     leave_waiting(request);
     if (request->supervisor)
         leave_worker(request);
@@ -219,6 +242,7 @@ static void fail(struct request *request, enum ipc_error_code code, bool retryab
 static void abandon(struct request *request)
 {
     session_leave(request->session, request);
+    leave_gate(request);
     leave_origin(request);
     set_retrying(request, false);
     supervisor_send(request->supervisor, IPC_CANCEL, request->worker_id, NULL);
@@ -289,7 +313,8 @@ static void queue_again(struct request *request)
 {
     request->state = REQUEST_QUEUED;
     request->queued_ms = uv_now(&request->daemon->loop);
-    daemon_enqueue(request->daemon, request, true);
+    if (pass_gate(request))
+        daemon_enqueue(request->daemon, request, true);
 }
 
 /* The body must come again from its start; nothing of what is on the way counts. */
@@ -415,10 +440,10 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
         refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, reason);
     } else {
         struct request *request = create(session, id, frame, fetch, &origin);
-        if (request)
-            daemon_enqueue(daemon, request, false);
-        else
+        if (!request)
             refuse(session, id, IPC_ERROR_OUT_OF_MEMORY, true, NULL);
+        else if (pass_gate(request))
+            daemon_enqueue(daemon, request, false);
     }
 }
 
@@ -454,12 +479,16 @@ static void assign(struct request *request, const struct request_detail *detail)
     place(request, detail->supervisor);
 }
 
-/* It has the alarm; whose turn it is may be another's. */
+/* Its gate is open, or it has the alarm of its origin's line; whose turn it is there may be another's. */
 static void wake_queued(struct request *request, const struct request_detail *detail)
 {
     struct origin *origin = request->origin;
     struct request *next = line_first(&origin->line);
     (void)detail;
+    if (!request->parked) {
+        daemon_enqueue(request->daemon, request, false);
+        return;
+    }
     origin->alarmed = NULL;
     if (!next)
         return;
@@ -487,6 +516,9 @@ static void expire(struct request *request, const struct request_detail *detail)
     (void)detail;
     if (own)
         fail(request, IPC_ERROR_TIMEOUT_TOTAL, true, NULL);
+    else if (request->at_gate)
+        fail(request, IPC_ERROR_OVERLOADED, true,
+             "other WebSocket handshakes of this user to this origin did not end in time ([origin] handshakes)");
     else
         fail(request, IPC_ERROR_OVERLOADED, true, "no worker could take it in time ([limits] queue_timeout)");
     destroy(request);
@@ -541,6 +573,7 @@ static int redirect(struct request *request, const struct ipc_hop *hop, const ch
     struct origin *next = origins_hold(&daemon->origins, &origin);
     if (!next)
         return -1;
+    leave_gate(request);
     leave_origin(request);
     origins_release(&daemon->origins, request->origin);
     request->origin = next;
@@ -576,7 +609,7 @@ static void move_on(struct request *request)
     struct supervisor *wanted = choose_next(request);
     uint64_t until_ms;
     bool stays = !wanted || wanted == request->supervisor;
-    if (stays && line_is_empty(&request->origin->line)
+    if (stays && pass_gate(request) && line_is_empty(&request->origin->line)
         && origin_admit(&daemon->origins, request->origin, uv_now(&daemon->loop), &until_ms) == ORIGIN_GO) {
         enter_origin(request);
         go_on_here(request);
@@ -698,6 +731,7 @@ static void answer(struct request *request, const struct request_detail *detail)
     if (retry_answer(request, &detail->message->response))
         return;
     request->state = REQUEST_ANSWERED;
+    leave_gate(request);
     session_send_body(request->session, IPC_RESPONSE, request->client_id, detail->frame->body,
                       detail->frame->body_length);
 }

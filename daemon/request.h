@@ -17,6 +17,7 @@ struct queue_flow;
 struct origin;
 struct proxy;
 struct sleeper;
+struct gate;
 
 enum request_state {
     REQUEST_QUEUED,      /* no worker has it: they are busy, or the origin's limits hold it back */
@@ -70,7 +71,7 @@ struct request {
     struct supervisor *supervisor;    /* NULL in the queue */
     uint32_t client_id, worker_id;
     UT_hash_handle client_handle, worker_handle;
-    struct request *prev, *next;                      /* in its connection's line, or among the suspects */
+    struct request *prev, *next;                      /* in its connection's line, at a gate, or among the suspects */
     struct queue_flow *flow;                          /* that line, in the queue or at its origin */
     struct request *starved_prev, *starved_next;  /* in the session, waiting for room */
     enum request_state state;
@@ -82,6 +83,8 @@ struct request {
     struct origin *origin;
     bool parked, unparked;            /* in its origin's line; out of it, to ask again */
     bool counts_at_origin, noted_at_origin;
+    struct gate *gate;                /* of a WebSocket until its handshake is over */
+    bool at_gate;                     /* ... and it waits there for its turn */
     struct sleeper *sleeper;          /* its alarm, while it waits for a time */
 
     bool idempotent, announces, sending, from_public, follow, retry_5xx, retrying, websocket, reconnect;

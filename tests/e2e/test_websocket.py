@@ -13,6 +13,7 @@ import zlib
 from world import MIB, World, paths, proc, tap
 from support.websocket_probe import Probe, pattern
 from support.websocket_server import WEBSOCKETD, Proxy, Server, Websocketd
+from support.wspeer import RawPeer
 
 TEXT, BINARY, PING = '1', '2', '9'
 TIMED_OUT, REOPENED, CLOSED = '-2', '-4', '-5'
@@ -363,6 +364,69 @@ class Stalls(WebSockets):
         self.measure(before, 'a deaf server')
         probe.do('send', tag=2, text='still-here')
         self.assertEqual(probe.do('recv', tag=2)['data'], 'still-here')
+
+
+class Handshakes(World):
+    """To an origin that keeps them waiting: RFC 6455, 4.1, wants one under way at a time."""
+    own_daemon = True
+
+    def setUp(self):
+        self.may_open, self.lock, self.under_way, self.most = threading.Semaphore(0), threading.Lock(), 0, 0
+        self.peer = RawPeer(self.shake)
+        self.addCleanup(self.peer.stop)
+
+    def shake(self, peer):
+        with self.lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        peer.request()
+        self.may_open.acquire()
+        with self.lock:
+            self.under_way -= 1
+        peer.answer()
+        peer.expect_close()
+
+    def ask(self, count, **settings):
+        fetchd = self.make([self.peer.port], settings=settings).start()
+        self.addCleanup(fetchd.stop)
+        connection = fetchd.connect()
+        self.addCleanup(connection.close)
+        return connection, [connection.fetch(self.peer.url()) for _ in range(count)]
+
+    def until_open(self, connection, ids):
+        connection.until(lambda: all(connection.answer(id).status == 101 for id in ids))
+
+    def test_one_is_under_way_at_a_time(self):
+        connection, ids = self.ask(8)
+        for i in range(8):
+            proc.until(lambda: self.peer.connections == i + 1, what='the next handshake')
+            self.may_open.release()
+        self.until_open(connection, ids)
+        self.assertEqual(self.most, 1)
+
+    def test_one_that_is_given_up_lets_the_next_begin(self):
+        connection, ids = self.ask(3)
+        proc.until(lambda: self.peer.connections == 1, what='a handshake')
+        connection.send('CANCEL', ids[1])                       # has not begun
+        connection.send('CANCEL', ids[0])                       # is under way
+        proc.until(lambda: self.peer.connections == 2, what='the next handshake')
+        self.may_open.release(2)
+        self.until_open(connection, ids[2:])
+        self.assertEqual(connection.finish(ids[1]).error, 'cancelled')
+
+    def test_one_that_waits_too_long_is_told_why(self):
+        connection, ids = self.ask(2, **{'limits.queue_timeout': '1s'})
+        failed = connection.finish(ids[1])
+        self.assertEqual(failed.error, 'overloaded')
+        self.assertIn('[origin] handshakes', failed.done['error']['message'])
+        self.may_open.release()
+        self.until_open(connection, ids[:1])
+
+    def test_the_limit_can_be_lifted(self):
+        connection, ids = self.ask(8, **{'origin "*".handshakes': '0'})
+        proc.until(lambda: self.most == 8, what='all at once')
+        self.may_open.release(8)
+        self.until_open(connection, ids)
 
 
 class Lost(WebSockets):
