@@ -159,6 +159,6 @@ def log_times(text, pattern):
 
 def bench(fetchd, *args, prefix=(), **options):
     """Starts fetchctl bench. Returns the Popen, whose output is JSON."""
-    return subprocess.Popen([*prefix, str(paths.FETCHCTL), 'bench', '--json', *map(str, args)],
+    return subprocess.Popen([*prefix, str(fetchd.program(paths.FETCHCTL, prefix)), 'bench', '--json', *map(str, args)],
                             env=dict(os.environ, FETCHD_ADDRESS=fetchd.address), stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)

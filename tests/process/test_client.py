@@ -1115,7 +1115,8 @@ class Addresses(TestCase):
         with FakeDaemon(lambda peer: peer.until_gone()) as daemon:
             os.chmod(daemon.path.parent, 0o711)
             os.chmod(daemon.path, 0o600)
-            run = subprocess.run([str(PROBE)], input='open address=%s\nstart tag=1 url=%s\n' % (daemon.address, URL),
+            run = subprocess.run([str(paths.for_other_users(PROBE))],
+                                 input='open address=%s\nstart tag=1 url=%s\n' % (daemon.address, URL),
                                  stdout=subprocess.PIPE, text=True, user=nobody)
             line = Line(run.stdout.splitlines()[-1])
             self.assertEqual((line['error'], line['exit']), ('access.denied', '112'))

@@ -75,10 +75,15 @@ class Daemon:
         self.write_config()
         with open(self.log_path, 'ab') as log:
             self.process = subprocess.Popen(
-                self.prefix + [str(paths.FETCHD), '--config', str(self.config)] + self.args, env=self.env,
+                self.prefix + [str(self.program(paths.FETCHD, self.prefix)), '--config', str(self.config)] + self.args, env=self.env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         tap.witness(self.evidence)
         return self
+
+    @staticmethod
+    def program(path, prefix):
+        """`prefix` may make it another user's."""
+        return paths.for_other_users(path) if prefix else path
 
     def start(self, ready=True):
         self.spawn()
@@ -233,7 +238,7 @@ class Daemon:
 
     def fetchctl(self, *args, input=None, seconds=120, prefix=(), **more):
         """Runs fetchctl against this daemon. stdout and stderr are bytes."""
-        return subprocess.run([*prefix, str(paths.FETCHCTL), *map(str, args)], input=input, timeout=seconds,
+        return subprocess.run([*prefix, str(self.program(paths.FETCHCTL, prefix)), *map(str, args)], input=input, timeout=seconds,
                               stdin=subprocess.DEVNULL if input is None else None,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment(**more))
 

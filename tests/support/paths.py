@@ -1,5 +1,6 @@
 """Where things are: the source tree, the build tree and the programs in it."""
 import atexit
+import functools
 import os
 import shutil
 import tempfile
@@ -26,6 +27,27 @@ def folder(name='t'):
     path = Path(tempfile.mkdtemp(prefix='fetchd-%s-' % name, dir='/tmp'))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
+
+
+@functools.cache
+def public_build():
+    """The build tree if every user may enter it, else a folder with copies of its programs: root's home is
+    closed to others."""
+    if all(folder.stat().st_mode & 0o001 for folder in (BUILD / 'client', *(BUILD / 'client').parents)):
+        return BUILD
+    copy = folder('p')
+    for program in ('daemon/fetchd', 'worker/fetchd-worker', 'client/fetchctl', 'client/client_probe',
+                    'client/libfetchd.so.0'):
+        (copy / program).parent.mkdir(exist_ok=True)
+        shutil.copy(BUILD / program, copy / program)
+    for path in (copy, *copy.iterdir()):
+        path.chmod(0o755)
+    return copy
+
+
+def for_other_users(program):
+    """The same program, where another user can run it."""
+    return public_build() / Path(program).relative_to(BUILD)
 
 
 def sanitized():
