@@ -12,8 +12,8 @@ struct transport_failure {
     char reason[320];
 };
 
-/* Connects to `address` without waiting. The socket and its directory must be root's or ours, and the
- * process that listens root's, ours or the socket's owner's: nobody else may pose as the daemon.
+/* Connects to `address` without waiting. The socket, its directory and the process that listens must be
+ * those of users whom trust.h names: nobody else may pose as the daemon.
  * The descriptor, non-blocking and closed on exec; -1 with *ret_failure set. */
 int transport_connect(const char *address, struct transport_failure *ret_failure);
 

@@ -1,6 +1,8 @@
 /* Connecting over a Unix socket that nobody else put there. */
 #include "transport.h"
 
+#include "trust.h"
+
 #include "ipc/endpoint.h"
 
 #include <errno.h>
@@ -39,21 +41,9 @@ static int fail_errno(struct transport_failure *failure, int error)
     return -1;
 }
 
-static bool is_root_or_us(uid_t uid)
-{
-    return uid == 0 || uid == geteuid();
-}
+#define ALLOWED "neither root, you nor $FETCHD_USER"
 
-/* Root alone decides who gets a directory in /run; a service user that has one may listen in it. */
-static bool is_given_by_root(const char *address)
-{
-    struct stat run;
-    return ipc_endpoint_is_system(address) && stat("/run", &run) == 0 && run.st_uid == 0
-        && (run.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
-static int check_directory(const char *address, const char *path, uid_t *ret_trusted,
-                           struct transport_failure *failure)
+static int check_directory(const char *address, const char *path, struct transport_failure *failure)
 {
     char directory[sizeof(struct sockaddr_un)];
     struct stat status;
@@ -62,26 +52,22 @@ static int check_directory(const char *address, const char *path, uid_t *ret_tru
     snprintf(directory, sizeof directory, "%.*s", length, path);
     if (stat(directory, &status) < 0)
         return fail_errno(failure, errno);
-    if (!is_root_or_us(status.st_uid) && !is_given_by_root(address))
-        return fail(failure, IPC_ERROR_ACCESS_DENIED,
-                    "its directory belongs to uid %ld, neither root nor you: not connecting",
+    if (!trust_user(status.st_uid, address))
+        return fail(failure, IPC_ERROR_ACCESS_DENIED, "its directory belongs to uid %ld, " ALLOWED ": not connecting",
                     (long)status.st_uid);
-    *ret_trusted = status.st_uid;
     return 0;
 }
 
-static int check_socket(const char *path, uid_t trusted, uid_t *ret_owner, struct transport_failure *failure)
+static int check_socket(const char *address, const char *path, struct transport_failure *failure)
 {
     struct stat status;
     if (lstat(path, &status) < 0)
         return fail_errno(failure, errno);
     if (!S_ISSOCK(status.st_mode))
         return fail(failure, IPC_ERROR_REQUEST_INVALID, "that is not a socket");
-    if (!is_root_or_us(status.st_uid) && status.st_uid != trusted)
-        return fail(failure, IPC_ERROR_ACCESS_DENIED,
-                    "the socket belongs to uid %ld, neither root nor you: not connecting",
+    if (!trust_user(status.st_uid, address))
+        return fail(failure, IPC_ERROR_ACCESS_DENIED, "the socket belongs to uid %ld, " ALLOWED ": not connecting",
                     (long)status.st_uid);
-    *ret_owner = status.st_uid;
     return 0;
 }
 
@@ -100,15 +86,15 @@ static int peer_uid(int fd, uid_t *ret_uid)
 #endif
 }
 
-static int check_peer(int fd, uid_t owner, struct transport_failure *failure)
+/* What the two above saw may be another's by now; who listens is the kernel's word. */
+static int check_peer(int fd, const char *address, struct transport_failure *failure)
 {
     uid_t uid;
     if (peer_uid(fd, &uid) < 0)
         return fail_errno(failure, errno);
-    if (!is_root_or_us(uid) && uid != owner)
+    if (!trust_user(uid, address))
         return fail(failure, IPC_ERROR_ACCESS_DENIED,
-                    "the process that listens has uid %ld, neither root, you nor the socket's owner: "
-                    "not talking to it", (long)uid);
+                    "the process that listens has uid %ld, " ALLOWED ": not talking to it", (long)uid);
     return 0;
 }
 
@@ -142,11 +128,9 @@ int transport_connect(const char *address, struct transport_failure *ret_failure
 {
     const char *reason;
     const char *path = ipc_endpoint_path(address, &reason);
-    uid_t trusted = 0, owner = 0;
     if (!path)
         return fail(ret_failure, IPC_ERROR_REQUEST_INVALID, "%s", reason);
-    if (check_directory(address, path, &trusted, ret_failure) < 0
-        || check_socket(path, trusted, &owner, ret_failure) < 0)
+    if (check_directory(address, path, ret_failure) < 0 || check_socket(address, path, ret_failure) < 0)
         return -1;
     int fd = open_socket();
     if (fd < 0)
@@ -156,7 +140,7 @@ int transport_connect(const char *address, struct transport_failure *ret_failure
         close(fd);
         return -1;
     }
-    if (check_peer(fd, owner, ret_failure) < 0) {
+    if (check_peer(fd, address, ret_failure) < 0) {
         close(fd);
         return -1;
     }

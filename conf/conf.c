@@ -1,15 +1,17 @@
 /* The configuration, read, checked and printed by the rows of settings.def. */
 #include "conf.h"
 
+#include "member.h"
 #include "rule.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum type { STRING, LIST, RULES, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
+enum type { STRING, LIST, RULES, MEMBERS, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
 enum when { LIVE, ROLL, START };
 
 struct row {
@@ -27,6 +29,7 @@ struct row {
 #define RANGE_STRING(low, high) (low), (high), NULL
 #define RANGE_LIST(low, high) (low), (high), NULL
 #define RANGE_RULES(low, high) (low), (high), NULL
+#define RANGE_MEMBERS(low, high) (low), (high), NULL
 #define RANGE_NUMBER(low, high) (low), (high), NULL
 #define RANGE_BOOLEAN(low, high) 0, 1, NULL
 #define RANGE_DURATION(low, high) (low), (high), NULL
@@ -41,13 +44,37 @@ static const struct row rows[] = {
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 #define LINE_BYTES 1024   /* or fewer, as inih was built */
 
-/* The same for a section that comes with a name. */
+/* The same for sections that come with a name. */
 #define SETTING(section, key, TYPE, field, initial, low, high, when, help)                                    \
     { #section, #key, TYPE, offsetof(struct conf_origin, field), initial, RANGE_##TYPE(low, high), when, help },
 static const struct row origin_rows[] = {
 #include "origin.def"
 };
-#define ORIGIN_ROW_COUNT (sizeof origin_rows / sizeof origin_rows[0])
+#define SETTING(section, key, TYPE, field, initial, low, high, when, help)                                    \
+    { #section, #key, TYPE, offsetof(struct conf_class, field), initial, RANGE_##TYPE(low, high), when, help },
+static const struct row class_rows[] = {
+#include "class.def"
+};
+
+/* THE table of their kinds. Each set ends with the section "*", of all that no other one holds for. */
+static const struct kind {
+    const char *name;
+    const struct row *rows;
+    size_t row_count, set, record_bytes;
+    bool plain;   /* its names are letters, digits, dots, - and _ alone */
+    const char *help;
+} kinds[] = {
+    { "origin", origin_rows, sizeof origin_rows / sizeof origin_rows[0], offsetof(struct conf, origins),
+      sizeof(struct conf_origin), false,
+      "; for origins that match: their URL's start (https://example.com:443) or host, with * and ?; the first\n"
+      "; section that matches holds\n" },
+    { "class", class_rows, sizeof class_rows / sizeof class_rows[0], offsetof(struct conf, classes),
+      sizeof(struct conf_class), true,
+      "; for classes of users, by any name; the first that a client is a member of holds, \"*\" for all others\n" },
+};
+#define KIND_COUNT (sizeof kinds / sizeof kinds[0])
+#define NAMED_ROWS 32   /* most rows of a kind */
+#define NAME_BYTES 64   /* of a plain one */
 
 static const struct { const char *name, *help; } sections[] = {
 #define SECTION(name, help) { #name, help },
@@ -147,9 +174,42 @@ static void clear_list(struct conf_list *list)
     *list = (struct conf_list){ NULL, 0 };
 }
 
+static void clear_members(struct conf_members *members)
+{
+    for (size_t i = 0; i < members->count; i++)
+        free(members->items[i].text);
+    free(members->items);
+    *members = (struct conf_members){ NULL, 0 };
+}
+
 static bool is_list(const struct row *row)
 {
-    return row->type == LIST || row->type == RULES;
+    return row->type == LIST || row->type == RULES || row->type == MEMBERS;
+}
+
+static void clear_items(const struct row *row, void *place)
+{
+    if (row->type == MEMBERS)
+        clear_members(place);
+    else
+        clear_list(place);
+}
+
+static const char *add_member(const struct row *row, const char *item, size_t length, struct conf_members *members)
+{
+    struct conf_member member;
+    const char *wrong = conf_member_read(item, length, &member);
+    if (wrong)
+        return wrong;
+    if (members->count >= row->high)
+        return "has too many items";
+    struct conf_member *items = realloc(members->items, (members->count + 1) * sizeof *items);
+    member.text = items ? strndup(item, length) : NULL;
+    members->items = items ? items : members->items;
+    if (!member.text)
+        return "needs more memory than there is";
+    items[members->count++] = member;
+    return NULL;
 }
 
 static const char *add_item(const struct row *row, const char *item, size_t length, struct conf_list *list)
@@ -170,12 +230,12 @@ static const char *add_item(const struct row *row, const char *item, size_t leng
     return NULL;
 }
 
-static const char *add_items(const struct row *row, const char *text, struct conf_list *list)
+static const char *add_items(const struct row *row, const char *text, void *list)
 {
     static const char between[] = ", \t\r\n";
     for (const char *at = text + strspn(text, between); *at;) {
         size_t length = strcspn(at, between);
-        const char *wrong = add_item(row, at, length, list);
+        const char *wrong = row->type == MEMBERS ? add_member(row, at, length, list) : add_item(row, at, length, list);
         if (wrong)
             return wrong;
         at += length;
@@ -188,7 +248,7 @@ static const char *set_value(const struct row *row, const char *text, void *plac
 {
     switch (row->type) {
     case STRING: return set_string(row, text, place);
-    case LIST: case RULES: return add_items(row, text, place);
+    case LIST: case RULES: case MEMBERS: return add_items(row, text, place);
     case NUMBER: case DURATION: case SIZE: return set_number(row, text, place);
     case BOOLEAN: return set_boolean(text, place);
     case CHOICE: return set_choice(row, text, place);
@@ -204,7 +264,7 @@ static void finish_rows(const struct row *table, size_t count, void *record)
         if (table[i].type == STRING)
             free(*(char **)place_of(&table[i], record));
         else if (is_list(&table[i]))
-            clear_list(place_of(&table[i], record));
+            clear_items(&table[i], place_of(&table[i], record));
     }
 }
 
@@ -216,43 +276,75 @@ static bool init_rows(const struct row *table, size_t count, void *record)
     return true;
 }
 
-static void destroy_origin(struct conf_origin *origin)
+/* Every record begins with its name. */
+static char **name_of(void *record)
 {
-    if (!origin)
-        return;
-    finish_rows(origin_rows, ORIGIN_ROW_COUNT, origin);
-    free(origin->pattern);
-    free(origin);
+    return record;
 }
 
-static struct conf_origin *create_origin(const char *pattern, size_t length)
+static struct conf_set *set_of(const struct kind *kind, const struct conf *conf)
 {
-    struct conf_origin *origin = calloc(1, sizeof *origin);
-    if (origin && (!(origin->pattern = strndup(pattern, length)) || !init_rows(origin_rows, ORIGIN_ROW_COUNT, origin))) {
-        destroy_origin(origin);
+    return (struct conf_set *)(void *)((char *)(uintptr_t)conf + kind->set);
+}
+
+static void destroy_record(const struct kind *kind, void *record)
+{
+    if (!record)
+        return;
+    finish_rows(kind->rows, kind->row_count, record);
+    free(*name_of(record));
+    free(record);
+}
+
+static void *create_record(const struct kind *kind, const char *name, size_t length)
+{
+    void *record = calloc(1, kind->record_bytes);
+    if (record && (!(*name_of(record) = strndup(name, length)) || !init_rows(kind->rows, kind->row_count, record))) {
+        destroy_record(kind, record);
         return NULL;
     }
-    return origin;
+    return record;
 }
 
-/* The section of a pattern, made when it is new; before the last one, which holds the defaults. */
-static struct conf_origin *find_origin(struct conf *conf, const char *pattern, size_t length)
+/* The section of a name, made when it is new; before the last one, which is "*". */
+static void *find_record(const struct kind *kind, struct conf *conf, const char *name, size_t length)
 {
-    for (size_t i = 0; i < conf->origin_count; i++)
-        if (strlen(conf->origins[i]->pattern) == length && memcmp(conf->origins[i]->pattern, pattern, length) == 0)
-            return conf->origins[i];
-    struct conf_origin **origins = realloc(conf->origins, (conf->origin_count + 1) * sizeof *origins);
-    if (!origins)
+    struct conf_set *set = set_of(kind, conf);
+    for (size_t i = 0; i < set->count; i++) {
+        const char *other = *name_of(set->records[i]);
+        if (strlen(other) == length && memcmp(other, name, length) == 0)
+            return set->records[i];
+    }
+    void **records = realloc(set->records, (set->count + 1) * sizeof *records);
+    if (!records)
         return NULL;
-    conf->origins = origins;
-    struct conf_origin *origin = create_origin(pattern, length);
-    if (!origin)
+    set->records = records;
+    void *record = create_record(kind, name, length);
+    if (!record)
         return NULL;
-    size_t at = conf->origin_count ? conf->origin_count - 1 : 0;
-    memmove(origins + at + 1, origins + at, (conf->origin_count - at) * sizeof *origins);
-    origins[at] = origin;
-    conf->origin_count++;
-    return origin;
+    size_t at = set->count ? set->count - 1 : 0;
+    memmove(records + at + 1, records + at, (set->count - at) * sizeof *records);
+    records[at] = record;
+    set->count++;
+    return record;
+}
+
+static bool init_sets(struct conf *conf)
+{
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        if (!find_record(&kinds[k], conf, "*", 1))
+            return false;
+    return true;
+}
+
+static void finish_sets(struct conf *conf)
+{
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        struct conf_set *set = set_of(&kinds[k], conf);
+        for (size_t i = 0; i < set->count; i++)
+            destroy_record(&kinds[k], set->records[i]);
+        free(set->records);
+    }
 }
 
 /* Only * and ? mean more than themselves: a pattern may well hold the brackets of an IPv6 address. */
@@ -278,11 +370,22 @@ static bool matches(const char *pattern, const char *text)
 
 const struct conf_origin *conf_origin(const struct conf *conf, const char *key, const char *host)
 {
+    const struct conf_origin *origin = NULL;
+    for (size_t i = 0; i < conf->origins.count; i++) {
+        origin = conf->origins.records[i];
+        if (matches(origin->pattern, key) || matches(origin->pattern, host))
+            break;
+    }
+    return origin;
+}
+
+const struct conf_class *conf_class(const struct conf *conf, uint64_t user, const uint64_t *groups, size_t count)
+{
     size_t i = 0;
-    while (i + 1 < conf->origin_count && !matches(conf->origins[i]->pattern, key)
-           && !matches(conf->origins[i]->pattern, host))
-        i++;
-    return conf->origins[i];
+    const struct conf_class *class = conf->classes.records[0];
+    while (i + 1 < conf->classes.count && !conf_members_have(&class->members, user, groups, count))
+        class = conf->classes.records[++i];
+    return class;
 }
 
 void conf_destroy(struct conf *conf)
@@ -290,16 +393,14 @@ void conf_destroy(struct conf *conf)
     if (!conf)
         return;
     finish_rows(rows, ROW_COUNT, conf);
-    for (size_t i = 0; i < conf->origin_count; i++)
-        destroy_origin(conf->origins[i]);
-    free(conf->origins);
+    finish_sets(conf);
     free(conf);
 }
 
 struct conf *conf_create(void)
 {
     struct conf *conf = calloc(1, sizeof *conf);
-    if (conf && (!init_rows(rows, ROW_COUNT, conf) || !find_origin(conf, "*", 1))) {
+    if (conf && (!init_rows(rows, ROW_COUNT, conf) || !init_sets(conf))) {
         conf_destroy(conf);
         return NULL;
     }
@@ -311,22 +412,35 @@ struct conf *conf_create(void)
 /* Where a line goes: the rows of its section's table, and the record they fill. */
 struct target { const struct row *rows; size_t count; void *record; };
 
-/* [origin "PATTERN"]: the pattern, NULL for another section. */
-static const char *origin_pattern(const char *section, size_t *ret_length)
+/* A name that is told to clients: nothing in it needs escaping. */
+static bool is_plain(const char *name, size_t length)
 {
-    size_t length = strlen(section);
-    if (strncmp(section, "origin \"", 8) != 0 || length < 10 || section[length - 1] != '"')
-        return NULL;
-    *ret_length = length - 9;
-    return section + 8;
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    return (length == 1 && *name == '*') || (length <= NAME_BYTES && strspn(name, allowed) == length);
+}
+
+/* [origin "PATTERN"]: its kind and name, NULL for another section. */
+static const struct kind *find_kind(const char *section, const char **ret_name, size_t *ret_length)
+{
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        size_t length = strlen(section), before = strlen(kinds[k].name) + 2;   /* with a space and a quote */
+        if (strncmp(section, kinds[k].name, before - 2) != 0 || strncmp(section + before - 2, " \"", 2) != 0
+            || length < before + 2 || section[length - 1] != '"')
+            continue;
+        *ret_name = section + before;
+        *ret_length = length - before - 1;
+        return !kinds[k].plain || is_plain(*ret_name, *ret_length) ? &kinds[k] : NULL;
+    }
+    return NULL;
 }
 
 static struct target find_target(struct conf *conf, const char *section)
 {
+    const char *name;
     size_t length;
-    const char *pattern = origin_pattern(section, &length);
-    if (pattern)
-        return (struct target){ origin_rows, ORIGIN_ROW_COUNT, find_origin(conf, pattern, length) };
+    const struct kind *kind = find_kind(section, &name, &length);
+    if (kind)
+        return (struct target){ kind->rows, kind->row_count, find_record(kind, conf, name, length) };
     return (struct target){ rows, ROW_COUNT, conf };
 }
 
@@ -339,19 +453,25 @@ static const struct row *find_row(const struct target *target, const char *secti
     return NULL;
 }
 
+static bool has_name(const char *section)
+{
+    const char *name;
+    size_t length;
+    return find_kind(section, &name, &length) != NULL;
+}
+
 static bool is_section(const char *name)
 {
-    size_t length;
     for (size_t i = 0; i < SECTION_COUNT; i++)
         if (strcmp(sections[i].name, name) == 0)
             return true;
-    return origin_pattern(name, &length) != NULL;
+    return has_name(name);
 }
 
 static const char *set_row(const struct row *row, void *record, const char *value, bool again)
 {
     if (is_list(row) && !again)
-        clear_list(place_of(row, record));
+        clear_items(row, place_of(row, record));
     else if (again && !is_list(row))
         return "stands twice";
     return set_value(row, value, place_of(row, record));
@@ -378,6 +498,7 @@ static int apply(struct conf *conf, const char *section, const char *key, const 
         snprintf(ret_error, CONF_ERROR_BYTES, "[%.64s] %s = %.100s: %s (%s)", section, key, value, wrong, row->help);
         return -1;
     }
+    assert(target.rows == rows || target.count <= NAMED_ROWS);
     if (seen)
         seen[row - target.rows] = true;
     return 0;
@@ -395,7 +516,7 @@ struct reading {
     unsigned line;
     char section[LINE_BYTES];
     bool in_value;                 /* an indented line goes on with it */
-    bool seen[ORIGIN_ROW_COUNT];   /* in this [origin "..."] section */
+    bool seen[NAMED_ROWS];         /* in this section, when it has a name */
     bool all_seen[ROW_COUNT];      /* in all others: theirs are unique */
     char error[CONF_ERROR_BYTES];
     unsigned error_line;
@@ -449,10 +570,9 @@ static int on_ini_setting(void *user, const char *section, const char *key, cons
 {
     struct reading *reading = user;
     char error[CONF_ERROR_BYTES];
-    size_t length;
     (void)section;
     reading->in_value = true;
-    bool *seen = origin_pattern(reading->section, &length) ? reading->seen : reading->all_seen;
+    bool *seen = has_name(reading->section) ? reading->seen : reading->all_seen;
     if (apply(reading->conf, reading->section, key, value ? value : "", seen, error) == 0)
         return 1;
     note_error(reading, error);
@@ -497,6 +617,7 @@ static void print_value(const struct row *row, const void *record, FILE *out)
 {
     const void *place = place_of(row, record);
     const struct conf_list *list = place;
+    const struct conf_members *members = place;
     switch (row->type) {
     case STRING: fputs(*(char *const *)place, out); break;
     case BOOLEAN: fputs(*(const bool *)place ? "yes" : "no", out); break;
@@ -504,6 +625,10 @@ static void print_value(const struct row *row, const void *record, FILE *out)
     case LIST: case RULES:
         for (size_t i = 0; i < list->count; i++)
             fprintf(out, "%s%s", i == 0 ? "" : i % 8 == 0 ? "\n    " : ", ", list->items[i]);
+        break;
+    case MEMBERS:
+        for (size_t i = 0; i < members->count; i++)
+            fprintf(out, "%s%s", i == 0 ? "" : i % 8 == 0 ? "\n    " : ", ", members->items[i].text);
         break;
     case CHOICE: {
         const char *word = row->words;
@@ -523,6 +648,17 @@ static void print_row(const struct row *row, const void *record, FILE *out)
     fputc('\n', out);
 }
 
+static void print_set(const struct kind *kind, const struct conf *conf, FILE *out)
+{
+    const struct conf_set *set = set_of(kind, conf);
+    fprintf(out, "\n%s", kind->help);
+    for (size_t i = 0; i < set->count; i++) {
+        fprintf(out, "%s[%s \"%s\"]\n", i ? "\n" : "", kind->name, *name_of(set->records[i]));
+        for (size_t r = 0; r < kind->row_count; r++)
+            print_row(&kind->rows[r], set->records[i], out);
+    }
+}
+
 void conf_print(const struct conf *conf, FILE *out)
 {
     fputs("; fetchd's settings, each at the value it has when its line is missing.\n"
@@ -535,13 +671,8 @@ void conf_print(const struct conf *conf, FILE *out)
             if (strcmp(rows[i].section, sections[k].name) == 0)
                 print_row(&rows[i], conf, out);
     }
-    fputs("\n; for origins that match: their URL's start (https://example.com:443) or host, with * and ?; the first\n"
-          "; section that matches holds\n", out);
-    for (size_t k = 0; k < conf->origin_count; k++) {
-        fprintf(out, "%s[origin \"%s\"]\n", k ? "\n" : "", conf->origins[k]->pattern);
-        for (size_t i = 0; i < ORIGIN_ROW_COUNT; i++)
-            print_row(&origin_rows[i], conf->origins[k], out);
-    }
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        print_set(&kinds[k], conf, out);
 }
 
 /* ---- comparing ---- */
@@ -554,16 +685,60 @@ static bool same_list(const struct conf_list *a, const struct conf_list *b)
     return same;
 }
 
-static bool same_value(const struct row *row, const struct conf *a, const struct conf *b)
+static bool same_members(const struct conf_members *a, const struct conf_members *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = strcmp(a->items[i].text, b->items[i].text) == 0;
+    return same;
+}
+
+static bool same_value(const struct row *row, const void *a, const void *b)
 {
     const void *left = place_of(row, a), *right = place_of(row, b);
     switch (row->type) {
     case STRING: return strcmp(*(char *const *)left, *(char *const *)right) == 0;
     case LIST: case RULES: return same_list(left, right);
+    case MEMBERS: return same_members(left, right);
     case BOOLEAN: return *(const bool *)left == *(const bool *)right;
     case NUMBER: case DURATION: case SIZE: case CHOICE: return *(const uint64_t *)left == *(const uint64_t *)right;
     }
     return true;
+}
+
+/* What holds under a name: its section, or one with every value at its start. */
+static const void *record_or(const struct kind *kind, const struct conf *conf, const char *name, const void *fresh)
+{
+    const struct conf_set *set = set_of(kind, conf);
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(*name_of(set->records[i]), name) == 0)
+            return set->records[i];
+    return fresh;
+}
+
+static bool same_record(const struct kind *kind, const struct row *row, const struct conf *running,
+                        const struct conf *wanted, const void *fresh)
+{
+    const struct conf *const both[] = { running, wanted };
+    for (size_t k = 0; k < 2; k++) {
+        const struct conf_set *set = set_of(kind, both[k]);
+        for (size_t i = 0; i < set->count; i++) {
+            const char *name = *name_of(set->records[i]);
+            if (!same_value(row, record_or(kind, running, name, fresh), record_or(kind, wanted, name, fresh)))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void compare_sets(const struct kind *kind, const struct conf *running, const struct conf *wanted,
+                         void (*on_difference)(const char *section, const char *key, void *context), void *context)
+{
+    void *fresh = create_record(kind, "", 0);
+    for (size_t r = 0; fresh && r < kind->row_count; r++)
+        if (kind->rows[r].when == START && !same_record(kind, &kind->rows[r], running, wanted, fresh))
+            on_difference(kind->name, kind->rows[r].key, context);
+    destroy_record(kind, fresh);
 }
 
 void conf_compare(const struct conf *running, const struct conf *wanted,
@@ -572,4 +747,6 @@ void conf_compare(const struct conf *running, const struct conf *wanted,
     for (size_t i = 0; i < ROW_COUNT; i++)
         if (rows[i].when == START && !same_value(&rows[i], running, wanted))
             on_difference(rows[i].section, rows[i].key, context);
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        compare_sets(&kinds[k], running, wanted, on_difference, context);
 }

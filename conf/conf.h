@@ -3,6 +3,8 @@
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
+#include "member.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +15,7 @@ struct conf_list { char **items; size_t count; };
 #define CONF_C_TYPE_STRING char *
 #define CONF_C_TYPE_LIST struct conf_list
 #define CONF_C_TYPE_RULES struct conf_list
+#define CONF_C_TYPE_MEMBERS struct conf_members
 #define CONF_C_TYPE_NUMBER uint64_t
 #define CONF_C_TYPE_BOOLEAN bool
 #define CONF_C_TYPE_DURATION uint64_t
@@ -26,15 +29,27 @@ struct conf_origin {
 #include "origin.def"
 };
 
+/* One [class "NAME"] section, or that of users who are in none ("*"). */
+struct conf_class {
+    char *name;
+#define SETTING(section, key, TYPE, field, initial, low, high, when, help) CONF_C_TYPE_##TYPE field;
+#include "class.def"
+};
+
+/* All sections of a kind, in the file's order; the last one is "*". */
+struct conf_set { void **records; size_t count; };
+
 struct conf {
-    struct conf_origin **origins;   /* in the file's order; the last one is "*" with the defaults */
-    size_t origin_count;
+    struct conf_set origins;   /* of struct conf_origin */
+    struct conf_set classes;   /* of struct conf_class */
 #define SETTING(section, key, TYPE, field, initial, low, high, when, help) CONF_C_TYPE_##TYPE field;
 #include "settings.def"
 };
 
 enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_NOTICE, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
+
+enum conf_pool { CONF_POOL_USER, CONF_POOL_CLASS, CONF_POOL_SHARED };
 
 #define CONF_ERROR_BYTES 512
 
@@ -52,6 +67,9 @@ int conf_set(struct conf *conf, const char *section, const char *key, const char
 
 /* The section that holds for an origin, by its key ("https://example.com:443") and host. Never NULL. */
 const struct conf_origin *conf_origin(const struct conf *conf, const char *key, const char *host);
+
+/* The class of a user by the groups it has. Never NULL. */
+const struct conf_class *conf_class(const struct conf *conf, uint64_t user, const uint64_t *groups, size_t count);
 
 /* Writes every setting with its help, as a file that conf_read would read back. */
 void conf_print(const struct conf *conf, FILE *out);

@@ -5,26 +5,21 @@
 #include "metrics.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define METRICS_BYTES 1000000   /* as in messages.def */
+#define NOT_ADMIN "only root, the daemon's own user and those in [access] admin may do that"
 
 void control_metrics(struct session *session, uint32_t id)
 {
     struct ipc_buffer text;
     ipc_buffer_init(&text, METRICS_BYTES);
-    if (metrics_write(session->daemon, &text) < 0) {
+    if (metrics_write(session->daemon, session->admin ? NULL : session->principal, &text) < 0) {
         session_fail(session, IPC_ERROR_OUT_OF_MEMORY, "the metrics do not fit one frame");
     } else {
         struct ipc_metrics_reply reply = { .text = { ipc_buffer_data(&text), ipc_buffer_length(&text) } };
         session_send(session, IPC_METRICS_REPLY, id, &reply);
     }
     ipc_buffer_finish(&text);
-}
-
-static bool may_control(const struct session *session)
-{
-    return session->peer.user == 0 || session->peer.user == (uint64_t)geteuid();
 }
 
 static void reply(struct session *session, uint32_t id, enum ipc_error_code code, const char *message)
@@ -40,8 +35,8 @@ static void reply(struct session *session, uint32_t id, enum ipc_error_code code
 void control_reload(struct session *session, uint32_t id)
 {
     char error[CONF_ERROR_BYTES];
-    if (!may_control(session))
-        reply(session, id, IPC_ERROR_ACCESS_DENIED, "only root and the daemon's own user may reload it");
+    if (!session->admin)
+        reply(session, id, IPC_ERROR_ACCESS_DENIED, NOT_ADMIN);
     else if (daemon_reload(session->daemon, error) < 0)
         reply(session, id, IPC_ERROR_REQUEST_INVALID, error);
     else
@@ -50,8 +45,8 @@ void control_reload(struct session *session, uint32_t id)
 
 void control_drain(struct session *session, uint32_t id)
 {
-    if (!may_control(session)) {
-        reply(session, id, IPC_ERROR_ACCESS_DENIED, "only root and the daemon's own user may stop it");
+    if (!session->admin) {
+        reply(session, id, IPC_ERROR_ACCESS_DENIED, NOT_ADMIN);
         return;
     }
     reply(session, id, IPC_ERROR_NONE, NULL);

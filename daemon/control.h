@@ -4,9 +4,10 @@
 
 #include "session.h"
 
+/* Of everyone for an admin, else of the session's own user. */
 void control_metrics(struct session *session, uint32_t id);
 
-/* Only for the daemon's own user and for root; others get access.denied. */
+/* Only for admins; others get access.denied. */
 void control_reload(struct session *session, uint32_t id);
 void control_drain(struct session *session, uint32_t id);
 

@@ -273,6 +273,18 @@ void crew_visit(struct crew *crew, void (*visit)(struct supervisor *supervisor, 
         visit(other, context);
 }
 
+bool crew_has_process(const struct crew *crew, uint32_t pid)
+{
+    const struct supervisor *other;
+    for (unsigned i = 0; i < crew->size; i++)
+        if (crew->seats[i]->pid == pid && !crew->seats[i]->exited)
+            return true;
+    DL_FOREACH(crew->others, other)
+        if (other->pid == pid && !other->exited)
+            return true;
+    return false;
+}
+
 static void retire(struct supervisor *supervisor, void *context)
 {
     const bool *now = context;

@@ -58,6 +58,9 @@ void crew_retire(struct crew *crew, bool now);
 bool crew_is_down(const struct crew *crew);
 void crew_finish(struct crew *crew);   /* after the loop ended */
 
+/* True for the process of a worker. */
+bool crew_has_process(const struct crew *crew, uint32_t pid);
+
 /* Calls `visit` for every worker, seats first. */
 void crew_visit(struct crew *crew, void (*visit)(struct supervisor *supervisor, void *context), void *context);
 

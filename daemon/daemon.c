@@ -6,6 +6,7 @@
 #include "service.h"
 #include "session.h"
 #include "sleeper.h"
+#include "status.h"
 #include "supervisor.h"
 
 #include "ipc/credit.h"
@@ -213,6 +214,16 @@ bool daemon_overslept(const struct daemon *daemon)
     return daemon->overslept;
 }
 
+/* Only what has changed since. */
+static void tell_manager(struct daemon *daemon, void (*tell)(const char *status))
+{
+    char text[sizeof daemon->told];
+    status_line(daemon, text, sizeof text);
+    if (tell == service_ready || strcmp(text, daemon->told) != 0)
+        tell(text);
+    snprintf(daemon->told, sizeof daemon->told, "%s", text);
+}
+
 static void on_uv_tick(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
@@ -220,6 +231,7 @@ static void on_uv_tick(uv_timer_t *timer)
     daemon->overslept = now_ms > daemon->tick_due_ms + OVERSLEPT_MS;
     daemon->tick_due_ms = now_ms + TICK_MS;
     service_alive();
+    tell_manager(daemon, service_status);
     expire_waiting(daemon);
     if (now_ms > ORIGIN_MEMORY_MS)
         origins_expire(&daemon->origins, now_ms - ORIGIN_MEMORY_MS);
@@ -234,11 +246,8 @@ static void on_accept(void *owner, int fd)
 {
     struct daemon *daemon = owner;
     struct session *session = session_create(daemon, fd, ++daemon->last_session);
-    if (!session)
-        return;
-    DL_APPEND(daemon->sessions, session);
-    if (++daemon->session_count > daemon->conf->sessions)
-        session_fail(session, IPC_ERROR_OVERLOADED, "too many client connections ([daemon] sessions)");
+    if (session)
+        DL_APPEND(daemon->sessions, session);
 }
 
 static void close_sessions(struct daemon *daemon)
@@ -419,6 +428,14 @@ static int read_conf(const struct daemon *daemon, struct conf *conf, char ret_er
     return arguments->workers ? conf_set(conf, "workers", "count", arguments->workers, ret_error) : 0;
 }
 
+/* Who was let in by the old settings may be out by the new ones. */
+static void judge_sessions(struct daemon *daemon)
+{
+    struct session *session;
+    DL_FOREACH(daemon->sessions, session)
+        session_judge(session);
+}
+
 static void apply_conf(struct daemon *daemon, struct conf *wanted)
 {
     struct conf *old = daemon->conf;
@@ -426,6 +443,7 @@ static void apply_conf(struct daemon *daemon, struct conf *wanted)
     daemon->conf = wanted;
     origins_configure(&daemon->origins, wanted);
     configure_log(wanted);
+    judge_sessions(daemon);
     conf_destroy(old);
     crew_roll(&daemon->crew);
 }
@@ -440,13 +458,15 @@ int daemon_reload(struct daemon *daemon, char ret_error[CONF_ERROR_BYTES])
     else if (read_conf(daemon, wanted, ret_error) == 0)
         result = read_ca(daemon, wanted, ret_error);
     if (result < 0) {
+        snprintf(daemon->reload_error, sizeof daemon->reload_error, "%s", ret_error);
         log_error("daemon: reload refused, keeping the old settings: %s", ret_error);
         conf_destroy(wanted);
     } else {
+        daemon->reload_error[0] = '\0';
         apply_conf(daemon, wanted);
         log_notice("daemon: reloaded, renewing the workers one by one");
     }
-    service_ready("running");
+    tell_manager(daemon, service_ready);
     return result;
 }
 
@@ -622,6 +642,7 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
     struct daemon *daemon = calloc(1, sizeof *daemon);
     if (!daemon)
         return 1;
+    log_start();
     /* Whatever our own parent left open must not reach a worker. */
     uv_disable_stdio_inheritance();
     signal(SIGPIPE, SIG_IGN);
@@ -636,7 +657,7 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
         if (open_listener(daemon) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0) {
             start_timers(daemon);
             if (open_exporter(daemon) == 0 && start_crew(daemon) == 0) {
-                service_ready("running");
+                tell_manager(daemon, service_ready);
                 uv_run(&daemon->loop, UV_RUN_DEFAULT);
                 log_info("daemon: stopped");
                 exit_code = 0;

@@ -76,6 +76,8 @@ struct daemon {
     struct ipc_decoder kept_decoder;    /* for a kept FETCH meanwhile */
     struct ipc_pair header_scratch[DAEMON_HEADERS];
     char log_scratch[16384];
+    char reload_error[CONF_ERROR_BYTES];   /* of the last reload; empty when it was taken */
+    char told[CONF_ERROR_BYTES + 200];     /* to the service manager last */
 };
 
 /* Runs until stopped; returns the exit code. Takes over `conf`, which holds the arguments already. */

@@ -70,7 +70,7 @@ static void answer(struct reader *reader)
         append_text(&reader->answer, "HTTP/1.0 404 Not Found\r\nContent-Type: text/plain\r\n\r\nGET /metrics\n");
     } else {
         append_text(&reader->answer, "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\r\n");
-        if (metrics_write(reader->exporter->daemon, &reader->answer) < 0) {
+        if (metrics_write(reader->exporter->daemon, NULL, &reader->answer) < 0) {
             close_reader(reader);
             return;
         }

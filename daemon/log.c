@@ -4,8 +4,11 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ipc/utf8.h"
 
@@ -13,7 +16,21 @@
 #define LINE_BYTES (MESSAGE_BYTES * 4 + 128)
 
 static enum log_level least = LOG_LEVEL_INFO;
-static bool as_json;
+static bool as_json, in_journal;
+
+/* The service manager says which socket the journal listens to; it is ours if stderr is that one. */
+bool log_goes_to_journal(const char *stream, int fd)
+{
+    unsigned long long device, inode;
+    struct stat status;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(fd, &status) == 0
+        && (unsigned long long)status.st_dev == device && (unsigned long long)status.st_ino == inode;
+}
+
+void log_start(void)
+{
+    in_journal = log_goes_to_journal(getenv("JOURNAL_STREAM"), STDERR_FILENO);
+}
 
 void log_configure(enum log_level level, bool json)
 {
@@ -74,7 +91,11 @@ void log_write(enum log_level level, const char *format, ...)
     va_end(arguments);
     escape(message, escaped, sizeof escaped);
     timestamp(time, sizeof time);
-    if (as_json)
+    if (in_journal)
+        fprintf(stderr, "<%d>", (int)level);
+    if (in_journal && !as_json)
+        fprintf(stderr, "%s\n", escaped);
+    else if (as_json)
         fprintf(stderr, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n", time, level_name(level), escaped);
     else
         fprintf(stderr, "%s %-7s %s\n", time, level_name(level), escaped);

@@ -11,6 +11,11 @@
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_INFO = 6,
                  LOG_LEVEL_DEBUG = 7 };
 
+/* Looks where stderr goes. The journal keeps time and priority itself: there a line begins with "<N>", and
+ * as text has neither time nor level. */
+void log_start(void);
+bool log_goes_to_journal(const char *stream, int fd);   /* by $JOURNAL_STREAM */
+
 /* May be called again at any time, by a reload. */
 void log_configure(enum log_level level, bool json);
 bool log_enabled(enum log_level level);

@@ -14,6 +14,7 @@
 
 struct writing {
     struct daemon *daemon;
+    const struct principal *only;   /* NULL: everyone's */
     struct ipc_buffer *out;
     const char *name;
     int result;
@@ -43,24 +44,77 @@ static void put_labelled(struct writing *writing, const char *label, const char 
 
 /* ---- the daemon's own ---- */
 
-static void write_requests(struct writing *writing)
+static void put_results(struct writing *writing, uint64_t succeeded, uint64_t failed)
 {
-    put_labelled(writing, "result", "ok", writing->daemon->succeeded);
-    put_labelled(writing, "result", "error", writing->daemon->failed);
+    put_labelled(writing, "result", "ok", succeeded);
+    put_labelled(writing, "result", "error", failed);
 }
 
-static void write_errors(struct writing *writing)
+static void put_errors(struct writing *writing, const uint64_t errors[IPC_ERROR_COUNT])
 {
     for (int code = IPC_ERROR_NONE + 1; code < IPC_ERROR_COUNT; code++)
-        if (writing->daemon->errors[code] > 0)
-            put_labelled(writing, "name", ipc_error_name((enum ipc_error_code)code), writing->daemon->errors[code]);
+        if (errors[code] > 0)
+            put_labelled(writing, "name", ipc_error_name((enum ipc_error_code)code), errors[code]);
 }
 
+static void write_requests(struct writing *writing)
+{
+    put_results(writing, writing->daemon->succeeded, writing->daemon->failed);
+}
+
+static void write_errors(struct writing *writing) { put_errors(writing, writing->daemon->errors); }
 static void write_accepted(struct writing *writing) { put_value(writing, writing->daemon->accepted); }
 static void write_retries(struct writing *writing) { put_value(writing, writing->daemon->retries); }
 static void write_open(struct writing *writing) { put_value(writing, writing->daemon->in_flight); }
 static void write_queued(struct writing *writing) { put_value(writing, writing->daemon->queue.length); }
 static void write_sessions(struct writing *writing) { put_value(writing, writing->daemon->session_count); }
+
+/* ---- one user's own ---- */
+
+static void write_my_requests(struct writing *writing)
+{
+    put_results(writing, writing->only->succeeded, writing->only->failed);
+}
+
+static void write_my_errors(struct writing *writing) { put_errors(writing, writing->only->errors); }
+static void write_my_accepted(struct writing *writing) { put_value(writing, writing->only->accepted); }
+static void write_my_open(struct writing *writing) { put_value(writing, writing->only->in_flight); }
+static void write_my_sessions(struct writing *writing) { put_value(writing, writing->only->sessions); }
+
+/* ---- users ---- */
+
+static void visit_users(struct writing *writing, void (*visit)(struct writing *writing, const struct principal *user))
+{
+    for (const struct principal *user = writing->daemon->principals.first; user; user = user->next)
+        visit(writing, user);
+}
+
+static void put_user(struct writing *writing, const struct principal *user, uint64_t value)
+{
+    put(writing, "%s{uid=\"%llu\"} %llu\n", writing->name, (unsigned long long)user->user,
+        (unsigned long long)value);
+}
+
+static void put_user_accepted(struct writing *writing, const struct principal *user)
+{
+    put_user(writing, user, user->accepted);
+}
+
+static void put_user_open(struct writing *writing, const struct principal *user)
+{
+    put_user(writing, user, user->in_flight);
+}
+
+static void put_user_sessions(struct writing *writing, const struct principal *user)
+{
+    put_user(writing, user, user->sessions);
+}
+
+static void write_user_accepted(struct writing *writing) { visit_users(writing, put_user_accepted); }
+static void write_user_open(struct writing *writing) { visit_users(writing, put_user_open); }
+static void write_user_sessions(struct writing *writing) { visit_users(writing, put_user_sessions); }
+
+/* ---- the processes ---- */
 
 static void write_resident(struct writing *writing)
 {
@@ -205,43 +259,49 @@ static void write_proxy_tls(struct writing *writing)
     }
 }
 
-/* THE table of metrics. */
-static const struct {
+/* THE table of metrics. A user who is no admin sees those with a second writer, its own. */
+static const struct family {
     const char *name, *type, *help;
-    void (*write)(struct writing *writing);
+    void (*write)(struct writing *writing), (*write_own)(struct writing *writing);
 } families[] = {
-    { "fetchd_requests_accepted_total", "counter", "FETCH messages taken from clients.", write_accepted },
-    { "fetchd_requests_total", "counter", "Requests answered with DONE, by result.", write_requests },
-    { "fetchd_errors_total", "counter", "Requests that failed, by the name of the error.", write_errors },
-    { "fetchd_retries_total", "counter", "Attempts after the first, for passing failures.", write_retries },
-    { "fetchd_requests_open", "gauge", "Requests whose client has no DONE yet.", write_open },
-    { "fetchd_requests_queued", "gauge", "Of them, those that wait for a worker.", write_queued },
-    { "fetchd_sessions", "gauge", "Client connections.", write_sessions },
-    { "fetchd_resident_bytes", "gauge", "Resident memory of the supervisor.", write_resident },
-    { "fetchd_worker_restarts_total", "counter", "Workers started in another's place, by reason.", write_restarts },
-    { "fetchd_worker_up", "gauge", "1 for a worker that takes requests.", write_up },
-    { "fetchd_worker_requests", "gauge", "Requests a worker has.", write_in_flight },
-    { "fetchd_worker_served_total", "counter", "Requests a worker has ended.", write_served },
-    { "fetchd_worker_resident_bytes", "gauge", "Resident memory of a worker.", write_rss },
-    { "fetchd_worker_open_descriptors", "gauge", "Open descriptors of a worker.", write_descriptors },
-    { "fetchd_worker_connections", "gauge", "Outside connections of a worker.", write_connections },
-    { "fetchd_worker_close_wait_sockets", "gauge", "Sockets whose peer has closed and the worker not.", write_close_wait },
-    { "fetchd_tls_handshakes_total", "counter", "TLS handshakes of a worker, by result.", write_handshakes },
-    { "fetchd_origin_attempts_total", "counter", "Attempts at an origin, by result.", write_origin_attempts },
-    { "fetchd_origin_requests", "gauge", "Requests under way to an origin.", write_origin_active },
-    { "fetchd_origin_breaker_open", "gauge", "1 while requests to an origin pause.", write_origin_breaker },
-    { "fetchd_origin_tls_failures_total", "counter", "Failed TLS handshakes, by origin and reason.", write_origin_tls },
-    { "fetchd_proxy_tls_handshakes_total", "counter", "TLS handshakes through a proxy, by result.", write_proxy_tls },
+    { "fetchd_requests_accepted_total", "counter", "FETCH messages taken from clients.", write_accepted, write_my_accepted },
+    { "fetchd_requests_total", "counter", "Requests answered with DONE, by result.", write_requests, write_my_requests },
+    { "fetchd_errors_total", "counter", "Requests that failed, by the name of the error.", write_errors, write_my_errors },
+    { "fetchd_retries_total", "counter", "Attempts after the first, for passing failures.", write_retries, NULL },
+    { "fetchd_requests_open", "gauge", "Requests whose client has no DONE yet.", write_open, write_my_open },
+    { "fetchd_requests_queued", "gauge", "Of them, those that wait for a worker.", write_queued, NULL },
+    { "fetchd_sessions", "gauge", "Client connections.", write_sessions, write_my_sessions },
+    { "fetchd_user_requests_accepted_total", "counter", "FETCH messages taken from a user.", write_user_accepted, NULL },
+    { "fetchd_user_requests_open", "gauge", "Requests of a user that have no DONE yet.", write_user_open, NULL },
+    { "fetchd_user_sessions", "gauge", "Client connections of a user.", write_user_sessions, NULL },
+    { "fetchd_resident_bytes", "gauge", "Resident memory of the supervisor.", write_resident, NULL },
+    { "fetchd_worker_restarts_total", "counter", "Workers started in another's place, by reason.", write_restarts, NULL },
+    { "fetchd_worker_up", "gauge", "1 for a worker that takes requests.", write_up, NULL },
+    { "fetchd_worker_requests", "gauge", "Requests a worker has.", write_in_flight, NULL },
+    { "fetchd_worker_served_total", "counter", "Requests a worker has ended.", write_served, NULL },
+    { "fetchd_worker_resident_bytes", "gauge", "Resident memory of a worker.", write_rss, NULL },
+    { "fetchd_worker_open_descriptors", "gauge", "Open descriptors of a worker.", write_descriptors, NULL },
+    { "fetchd_worker_connections", "gauge", "Outside connections of a worker.", write_connections, NULL },
+    { "fetchd_worker_close_wait_sockets", "gauge", "Sockets whose peer has closed and the worker not.", write_close_wait, NULL },
+    { "fetchd_tls_handshakes_total", "counter", "TLS handshakes of a worker, by result.", write_handshakes, NULL },
+    { "fetchd_origin_attempts_total", "counter", "Attempts at an origin, by result.", write_origin_attempts, NULL },
+    { "fetchd_origin_requests", "gauge", "Requests under way to an origin.", write_origin_active, NULL },
+    { "fetchd_origin_breaker_open", "gauge", "1 while requests to an origin pause.", write_origin_breaker, NULL },
+    { "fetchd_origin_tls_failures_total", "counter", "Failed TLS handshakes, by origin and reason.", write_origin_tls, NULL },
+    { "fetchd_proxy_tls_handshakes_total", "counter", "TLS handshakes through a proxy, by result.", write_proxy_tls, NULL },
 };
 
-int metrics_write(struct daemon *daemon, struct ipc_buffer *out)
+int metrics_write(struct daemon *daemon, const struct principal *only, struct ipc_buffer *out)
 {
-    struct writing writing = { .daemon = daemon, .out = out };
+    struct writing writing = { .daemon = daemon, .only = only, .out = out };
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
-        writing.name = families[i].name;
-        put(&writing, "# HELP %s %s\n# TYPE %s %s\n", writing.name, families[i].help, writing.name,
-            families[i].type);
-        families[i].write(&writing);
+        const struct family *family = &families[i];
+        void (*write)(struct writing *writing) = only ? family->write_own : family->write;
+        if (!write)
+            continue;
+        writing.name = family->name;
+        put(&writing, "# HELP %s %s\n# TYPE %s %s\n", writing.name, family->help, writing.name, family->type);
+        write(&writing);
     }
     return writing.result;
 }

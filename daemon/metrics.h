@@ -5,8 +5,9 @@
 #include "ipc/buffer.h"
 
 struct daemon;
+struct principal;
 
-/* Appends the whole exposition. 0, or -1 when it does not fit. */
-int metrics_write(struct daemon *daemon, struct ipc_buffer *out);
+/* Appends the whole exposition, or what concerns one principal alone. 0, or -1 when it does not fit. */
+int metrics_write(struct daemon *daemon, const struct principal *only, struct ipc_buffer *out);
 
 #endif

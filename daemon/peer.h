@@ -2,14 +2,20 @@
 #ifndef DAEMON_PEER_H
 #define DAEMON_PEER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct peer {
-    uint64_t user;   /* uid on Unix */
-    uint64_t group;
-    uint32_t pid;    /* for the log; may be gone, or another's, by now */
+    uint64_t user;       /* uid on Unix */
+    uint64_t *groups;    /* the effective one first, then the supplementary ones */
+    size_t group_count;
+    uint32_t pid;        /* for the log; may be gone, or another's, by now */
 };
 
-int peer_read(int fd, struct peer *ret_peer);   /* 0 or a libuv error */
+/* 0 or a libuv error; peer_finish frees what it holds. UV_EACCES when the kernel does not say which
+ * user it is: one of another user namespace, of whom there may be many under one number. */
+int peer_read(int fd, struct peer *ret_peer);
+void peer_finish(struct peer *peer);
 
 #endif

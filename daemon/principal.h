@@ -4,14 +4,21 @@
 
 #include "queue.h"
 
+#include "ipc/error.h"
+
 #include <stdint.h>
 
 struct principal {
     struct principal *next;
     uint64_t user;
     uint32_t number;           /* 1 and up, the same as long as the daemon lives */
+    unsigned sessions;         /* client connections */
     unsigned in_flight;        /* requests whose client has no DONE yet */
     uint64_t kept_bytes;       /* that those requests hold here */
+    uint64_t rate_full_us;     /* when as many may come at once as ever */
+    uint64_t refused_ms;       /* when it was last told in the log that it may not connect */
+    uint64_t accepted, succeeded, failed;
+    uint64_t errors[IPC_ERROR_COUNT];   /* by name */
     struct queue_flow flow;
 };
 

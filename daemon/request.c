@@ -4,6 +4,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "principal.h"
+#include "quota.h"
 #include "retry.h"
 #include "session.h"
 #include "sleeper.h"
@@ -196,19 +197,25 @@ struct request *request_of_worker(struct supervisor *supervisor, uint32_t worker
 
 /* ---- the one DONE ---- */
 
-static void count_done(struct daemon *daemon, const struct ipc_done *done)
+static void count_done(struct session *session, const struct ipc_done *done)
 {
+    struct daemon *daemon = session->daemon;
+    struct principal *principal = session->principal;
     if (done->error) {
+        enum ipc_error_code code = ipc_error_find(done->error->name.data, done->error->name.length);
         daemon->failed++;
-        daemon->errors[ipc_error_find(done->error->name.data, done->error->name.length)]++;
+        principal->failed++;
+        daemon->errors[code]++;
+        principal->errors[code]++;
     } else {
         daemon->succeeded++;
+        principal->succeeded++;
     }
 }
 
 static void send_done(struct request *request, const struct ipc_done *done)
 {
-    count_done(request->daemon, done);
+    count_done(request->session, done);
     log_debug("session %u request %u: %s", request->session->number, request->client_id,
               done->error ? "failed" : "done");
     session_send(request->session, IPC_DONE, request->client_id, done);
@@ -280,7 +287,7 @@ static void send_fetch(struct request *request, struct ipc_fetch *fetch)
     request->granted = 0;
     request->granted = grant_size(request);
     fetch->window = (uint64_t)request->granted;
-    fetch->principal = session_principal(request->session);
+    fetch->principal = session_pool(request->session);
     fetch->from_public = request->from_public;
     fetch->announce = request->announces = !request->idempotent;
     if (request->expires_ms)
@@ -359,7 +366,7 @@ static void refuse(struct session *session, uint32_t id, enum ipc_error_code cod
     failure.retryable = retryable;
     failure.phase = IPC_TEXT("queue");
     done.error = &failure;
-    count_done(session->daemon, &done);
+    count_done(session, &done);
     session_send(session, IPC_DONE, id, &done);
 }
 
@@ -405,12 +412,10 @@ static const char *missing_feature(const struct ipc_texts *wanted, char *ret_tex
     return ret_text;
 }
 
-static bool over_quota(const struct session *session, size_t bytes)
+static bool over_quota(const struct session *session, size_t bytes, char ret_reason[QUOTA_REASON_BYTES])
 {
-    const struct conf *conf = session->daemon->conf;
-    const struct principal *principal = session->principal;
-    return (conf->principal_requests && principal->in_flight >= conf->principal_requests)
-        || principal->kept_bytes + bytes > conf->principal_bytes;
+    struct quota quota = session_quota(session);
+    return !quota_takes_request(&quota, session->principal, bytes, uv_now(&session->daemon->loop), ret_reason);
 }
 
 void request_accept(struct session *session, uint32_t id, const struct ipc_frame *frame,
@@ -419,8 +424,9 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
     struct daemon *daemon = session->daemon;
     struct ipc_origin origin;
     const char *reason;
-    char text[160];
+    char text[QUOTA_REASON_BYTES];
     daemon->accepted++;
+    session->principal->accepted++;
     if (daemon->state != DAEMON_RUNNING) {
         refuse(session, id, IPC_ERROR_DRAINING, true, NULL);
     } else if (missing_feature(&fetch->require, text, sizeof text)) {
@@ -431,9 +437,8 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
         refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests open ([limits] requests)");
     } else if (daemon->queue.length >= daemon->conf->queue_limit) {
         refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests wait for a worker ([limits] queue)");
-    } else if (over_quota(session, frame->body_length)) {
-        refuse(session, id, IPC_ERROR_QUOTA_EXCEEDED, true,
-               "this user has too many requests open, or too large ones ([limits] principal_requests, principal_bytes)");
+    } else if (over_quota(session, frame->body_length, text)) {
+        refuse(session, id, IPC_ERROR_QUOTA_EXCEEDED, true, text);
     } else if (frame->body_length > FETCH_BYTES) {
         refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, "the request is too large; stream its body");
     } else if (ipc_origin_parse(fetch->url, &origin, &reason) < 0) {

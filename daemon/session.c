@@ -1,10 +1,12 @@
 /* One client connection. */
 #include "session.h"
 
+#include "access.h"
 #include "daemon.h"
 #include "log.h"
 #include "methods.h"
 #include "principal.h"
+#include "quota.h"
 #include "request.h"
 
 #include "ipc/frame.h"
@@ -12,12 +14,15 @@
 #include "ipc/unpack.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 /* Above the connection's window: what may wait besides DATA, mostly response headers. */
 #define CONTROL_BYTES ((size_t)16 * 1024 * 1024)
 #define CHECK_MS 1000
+#define REFUSALS_MS 10000   /* one line in the log for each user who tries again and again */
 
 /* ---- life ---- */
 
@@ -27,6 +32,7 @@ static void on_handle_closed(struct session *session)
         return;
     daemon_session_closed(session->daemon, session);
     ipc_buffer_finish(&session->held);
+    peer_finish(&session->peer);
     free(session);
 }
 
@@ -45,6 +51,7 @@ void session_close(struct session *session)
     if (session->closing)
         return;
     session->closing = true;
+    session->principal->sessions--;
     while (session->requests)
         request_event(session->requests, REQUEST_HANGUP, NULL);
     uv_close((uv_handle_t *)&session->timer, on_uv_closed);
@@ -52,15 +59,69 @@ void session_close(struct session *session)
     log_debug("session %u: closed", session->number);
 }
 
+static void log_failure(const struct session *session, enum ipc_error_code code, const char *message)
+{
+    log_warning("session %u: uid %llu pid %u: %s: %s, closing", session->number,
+                (unsigned long long)session->peer.user, session->peer.pid, ipc_error_name(code), message);
+}
+
+static void send_error(struct session *session, enum ipc_error_code code, const char *message)
+{
+    struct ipc_error error = { .name = ipc_text(ipc_error_name(code)), .message = ipc_text(message) };
+    ipc_channel_send(&session->channel, IPC_ERROR, 0, &error);
+    session_close(session);
+}
+
 void session_fail(struct session *session, enum ipc_error_code code, const char *message)
 {
     if (session->closing)
         return;
-    struct ipc_error error = { .name = ipc_text(ipc_error_name(code)), .message = ipc_text(message) };
-    log_warning("session %u: uid %llu pid %u: %s: %s, closing", session->number,
-                (unsigned long long)session->peer.user, session->peer.pid, ipc_error_name(code), message);
-    ipc_channel_send(&session->channel, IPC_ERROR, 0, &error);
-    session_close(session);
+    log_failure(session, code, message);
+    send_error(session, code, message);
+}
+
+/* ---- who may be here ---- */
+
+static void refuse(struct session *session, enum ipc_error_code code, const char *message)
+{
+    uint64_t now_ms = uv_now(&session->daemon->loop);
+    struct principal *principal = session->principal;
+    if (session->closing)
+        return;
+    if (principal->refused_ms == 0 || now_ms - principal->refused_ms >= REFUSALS_MS) {
+        principal->refused_ms = now_ms;
+        log_failure(session, code, message);
+    }
+    send_error(session, code, message);
+}
+
+struct quota session_quota(const struct session *session)
+{
+    return (struct quota){ session->daemon->conf, session->class, session->admin };
+}
+
+void session_judge(struct session *session)
+{
+    const struct conf *conf = session->daemon->conf;
+    const struct peer *peer = &session->peer;
+    enum access access = access_of(conf, peer, (uint64_t)geteuid());
+    session->admin = access == ACCESS_ADMIN;
+    session->class = conf_class(conf, peer->user, peer->groups, peer->group_count);
+    if (peer->pid != 0 && crew_has_process(&session->daemon->crew, peer->pid))
+        refuse(session, IPC_ERROR_ACCESS_DENIED, "a worker of this daemon is no client");
+    else if (access == ACCESS_DENIED)
+        refuse(session, IPC_ERROR_ACCESS_DENIED, "your user may not use this daemon ([access] allow, deny)");
+}
+
+/* Only at its birth: a reload that lowers a limit ends nobody's connection. */
+static void check_quota(struct session *session)
+{
+    struct quota quota = session_quota(session);
+    char reason[QUOTA_REASON_BYTES];
+    if (!quota_takes_session(&quota, session->principal, reason))
+        refuse(session, IPC_ERROR_QUOTA_EXCEEDED, reason);
+    else if (session->daemon->session_count > quota_sessions(&quota))
+        refuse(session, IPC_ERROR_OVERLOADED, "too many client connections ([daemon] sessions)");
 }
 
 /* ---- time: a greeting that does not come, a frame that stays half sent ---- */
@@ -269,6 +330,19 @@ uint32_t session_principal(const struct session *session)
     return session->principal->number;
 }
 
+/* Principals count from 1 and never come so far. */
+uint32_t session_pool(const struct session *session)
+{
+    const struct conf *conf = session->daemon->conf;
+    size_t place = 0;
+    if (conf->isolation_pool == CONF_POOL_USER)
+        return session->principal->number;
+    if (conf->isolation_pool == CONF_POOL_CLASS)
+        while (conf->classes.records[place] != session->class)
+            place++;
+    return UINT32_MAX - (uint32_t)place;
+}
+
 /* ---- birth ---- */
 
 static const struct ipc_channel_calls channel_calls = { on_frame, on_end, on_sent, on_channel_closed };
@@ -276,11 +350,12 @@ static const struct ipc_channel_calls channel_calls = { on_frame, on_end, on_sen
 struct session *session_create(struct daemon *daemon, int fd, unsigned number)
 {
     struct session *session = calloc(1, sizeof *session);
-    struct peer peer;
+    struct peer peer = { .groups = NULL };
     int status = session ? peer_read(fd, &peer) : UV_ENOMEM;
     struct principal *principal = status == 0 ? principals_find(&daemon->principals, peer.user) : NULL;
     if (!principal) {
         log_error("session %u: can't tell who connects: %s, closing", number, uv_strerror(status));
+        peer_finish(&peer);
         free(session);
         uv_fs_t request;
         uv_fs_close(NULL, &request, fd, NULL);
@@ -297,13 +372,18 @@ struct session *session_create(struct daemon *daemon, int fd, unsigned number)
                               IPC_CONNECTION_WINDOW + CONTROL_BYTES, &channel_calls, session);
     if (status < 0) {
         log_error("session %u: %s, closing", number, uv_strerror(status));
+        peer_finish(&peer);
         free(session);
         return NULL;
     }
+    principal->sessions++;
+    daemon->session_count++;
     session->open_handles = 2;
     uv_timer_init(&daemon->loop, &session->timer);
     session->timer.data = session;
     uv_timer_start(&session->timer, on_uv_greeting_timeout, daemon->conf->handshake_timeout_ms, 0);
     log_debug("session %u: uid %llu pid %u connected", number, (unsigned long long)peer.user, peer.pid);
+    session_judge(session);
+    check_quota(session);
     return session;
 }

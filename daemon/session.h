@@ -16,6 +16,8 @@
 struct daemon;
 struct request;
 struct principal;
+struct conf_class;
+struct quota;
 
 struct session {
     struct daemon *daemon;
@@ -23,6 +25,8 @@ struct session {
     unsigned number;
     struct peer peer;
     struct principal *principal;
+    const struct conf_class *class;  /* of the running configuration */
+    bool admin;
     struct queue_flow flow;          /* its requests that wait for a worker */
     bool greeted, closing, deaf;
     unsigned open_handles;
@@ -38,8 +42,12 @@ struct session {
     struct ipc_window window;        /* the connection's, for DATA from the client */
 };
 
-/* Takes over `fd`. NULL when it can't be served: the descriptor is closed then. */
+/* Takes over `fd`. NULL when it can't be served: the descriptor is closed then. One that may not
+ * connect is told so and closes by itself. */
 struct session *session_create(struct daemon *daemon, int fd, unsigned number);
+
+/* Asks the configuration again who this is; closes one that may no longer be here. */
+void session_judge(struct session *session);
 
 /* Ends the connection with an ERROR; its requests are cancelled. */
 void session_fail(struct session *session, enum ipc_error_code code, const char *message);
@@ -67,6 +75,10 @@ bool session_has_room(const struct session *session);
 
 unsigned session_streams(const struct session *session);
 uint32_t session_principal(const struct session *session);
+struct quota session_quota(const struct session *session);
+
+/* With whom it shares connections in a worker: an opaque number, by [isolation] pool. */
+uint32_t session_pool(const struct session *session);
 
 /* Sends DATA that waited for the connection's credit. */
 void session_release_held(struct session *session);

@@ -5,10 +5,14 @@
 #include "request.h"
 #include "supervisor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define STATUS_WORKERS 1024   /* both as in messages.def */
+#define STATUS_WORKERS 1024   /* all as in messages.def */
 #define STATUS_ORIGINS 256
+#define STATUS_USERS 256
+#define STATUS_CLASS_BYTES 64
 
 struct filling { struct ipc_worker_status *workers; size_t count, capacity; };
 
@@ -68,12 +72,72 @@ static size_t fill_origins(const struct daemon *daemon, struct ipc_origin_status
     return count < STATUS_ORIGINS ? count : STATUS_ORIGINS;
 }
 
-void status_send(struct session *session, uint32_t id)
+/* The most used come first. */
+static int compare_users(const void *left, const void *right)
+{
+    const struct ipc_user_status *a = left, *b = right;
+    if (a->in_flight != b->in_flight)
+        return a->in_flight > b->in_flight ? -1 : 1;
+    return (a->accepted < b->accepted) - (a->accepted > b->accepted);
+}
+
+static size_t fill_users(const struct daemon *daemon, struct ipc_user_status **ret_users)
+{
+    size_t count = 0, all = daemon->principals.count;
+    struct ipc_user_status *users = calloc(all ? all : 1, sizeof *users);
+    *ret_users = users;
+    if (!users)
+        return 0;
+    for (const struct principal *user = daemon->principals.first; user && count < all; user = user->next)
+        users[count++] = (struct ipc_user_status){
+            .user = user->user,
+            .sessions = user->sessions,
+            .in_flight = user->in_flight,
+            .accepted = user->accepted,
+            .succeeded = user->succeeded,
+            .failed = user->failed,
+            .kept_bytes = user->kept_bytes,
+        };
+    qsort(users, count, sizeof *users, compare_users);
+    return count < STATUS_USERS ? count : STATUS_USERS;
+}
+
+static struct ipc_status_reply begin_reply(const struct session *session)
+{
+    const struct daemon *daemon = session->daemon;
+    struct ipc_status_reply reply;
+    IPC_INIT(STATUS_REPLY, &reply);
+    reply.server = IPC_TEXT("fetchd " FETCHD_VERSION);
+    reply.instance = ipc_text(daemon->instance);
+    reply.state = ipc_text(daemon->state == DAEMON_RUNNING ? "running" : "draining");
+    reply.uptime_ms = uv_now(&daemon->loop) - daemon->started_ms;
+    reply.user = session->peer.user;
+    reply.class = (struct ipc_text){ session->class->name, strnlen(session->class->name, STATUS_CLASS_BYTES) };
+    return reply;
+}
+
+/* What others do, and how the workers are that they share, is none of its business. */
+static void send_own(struct session *session, uint32_t id)
+{
+    const struct principal *principal = session->principal;
+    struct ipc_status_reply reply = begin_reply(session);
+    reply.own = true;
+    reply.sessions = principal->sessions;
+    reply.in_flight = principal->in_flight;
+    reply.accepted = principal->accepted;
+    reply.succeeded = principal->succeeded;
+    reply.failed = principal->failed;
+    session_send(session, IPC_STATUS_REPLY, id, &reply);
+}
+
+static void send_all(struct session *session, uint32_t id)
 {
     struct daemon *daemon = session->daemon;
     struct filling filling = { .capacity = STATUS_WORKERS };
     filling.workers = calloc(filling.capacity, sizeof *filling.workers);
-    struct ipc_status_reply reply;
+    struct ipc_status_reply reply = begin_reply(session);
+    struct ipc_origin_status *origins;
+    struct ipc_user_status *users;
     size_t rss_bytes = 0;
     if (!filling.workers) {
         session_fail(session, IPC_ERROR_OUT_OF_MEMORY, "no memory for the status");
@@ -81,12 +145,7 @@ void status_send(struct session *session, uint32_t id)
     }
     crew_visit(&daemon->crew, fill_worker, &filling);
     uv_resident_set_memory(&rss_bytes);
-    IPC_INIT(STATUS_REPLY, &reply);
-    reply.server = IPC_TEXT("fetchd " FETCHD_VERSION);
-    reply.instance = ipc_text(daemon->instance);
-    reply.state = ipc_text(daemon->state == DAEMON_RUNNING ? "running" : "draining");
     reply.pid = (uint64_t)uv_os_getpid();
-    reply.uptime_ms = uv_now(&daemon->loop) - daemon->started_ms;
     reply.sessions = daemon->session_count;
     reply.in_flight = daemon->in_flight;
     reply.accepted = daemon->accepted;
@@ -95,12 +154,32 @@ void status_send(struct session *session, uint32_t id)
     reply.rss_bytes = rss_bytes;
     reply.queued = daemon->queue.length;
     reply.retries = daemon->retries;
-    struct ipc_origin_status *origins;
     reply.origins.count = fill_origins(daemon, &origins);
     reply.origins.items = origins;
+    reply.users.count = fill_users(daemon, &users);
+    reply.users.items = users;
     reply.workers.items = filling.workers;
     reply.workers.count = filling.count;
     session_send(session, IPC_STATUS_REPLY, id, &reply);
+    free(users);
     free(origins);
     free(filling.workers);
+}
+
+void status_send(struct session *session, uint32_t id)
+{
+    if (session->admin)
+        send_all(session, id);
+    else
+        send_own(session, id);
+}
+
+void status_line(const struct daemon *daemon, char *ret_text, size_t size)
+{
+    unsigned requests = daemon->in_flight, connections = daemon->session_count;
+    int used = snprintf(ret_text, size, "%s, %u request%s open, %u connection%s, %u of %u workers ready",
+                        daemon->state == DAEMON_RUNNING ? "running" : "draining", requests, requests == 1 ? "" : "s",
+                        connections, connections == 1 ? "" : "s", daemon->crew.pool.ready, daemon->crew.size);
+    if (used > 0 && (size_t)used < size && *daemon->reload_error)
+        snprintf(ret_text + used, size - (size_t)used, "; the last reload was refused: %s", daemon->reload_error);
 }

@@ -6,4 +6,7 @@
 
 void status_send(struct session *session, uint32_t id);
 
+/* The same in a few words, for the service manager. */
+void status_line(const struct daemon *daemon, char *ret_text, size_t size);
+
 #endif

@@ -1110,6 +1110,32 @@ class Addresses(TestCase):
             self.assertEqual(line['error'], 'access.denied')
             self.assertIn('the process that listens has uid %d' % nobody, line['message'])
 
+    def test_the_configured_user_and_no_other_is_trusted_besides(self):
+        """Folder, socket and listener are nobody's; whom the client trusts decides."""
+        nobody = self.other_user()
+        folder = paths.folder('n')
+        os.chown(folder, nobody, -1)
+        def serve(peer):
+            peer.welcome()
+            peer.respond(peer.expect('FETCH').id, b'trusted')
+            peer.until_gone()
+        def listening(name):
+            os.seteuid(nobody)
+            try:
+                return FakeDaemon(serve, folder / name)
+            finally:
+                os.seteuid(0)
+        for i, (user, trusted) in enumerate((('nobody', True), (str(nobody), True), ('daemon', False), ('1', False),
+                                             ('no-such-user', False), ('', False))):
+            with self.subTest(user=user), listening('s%d' % i) as daemon:
+                with Probe(env=dict(FETCHD_ADDRESS=daemon.address, FETCHD_USER=user)) as probe:
+                    line = probe.do('fetch', url=URL)
+                    if trusted:
+                        self.assertEqual(line['body'], 'trusted')
+                    else:
+                        self.assertIn('uid %d' % nobody, line['message'])
+                        self.assertEqual((line['error'], daemon.connections), ('access.denied', 0))
+
     def test_a_socket_that_may_not_be_used_is_denied(self):
         nobody = self.other_user()
         with FakeDaemon(lambda peer: peer.until_gone()) as daemon:

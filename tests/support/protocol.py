@@ -92,8 +92,13 @@ class Connection:
         self.error = None
         self.goaway = None
         if hello:
-            self.send('HELLO', 0, dict(version_min=1, version_max=1, client='test', window=window, **more))
+            try:
+                self.send('HELLO', 0, dict(version_min=1, version_max=1, client='test', window=window, **more))
+            except BrokenPipeError:
+                pass                                # it may have closed already, with a word on why
             kind, _, self.welcome = self.receive()
+            if kind == 'ERROR':
+                raise Closed(self.welcome)
             assert kind == 'WELCOME', kind
             self.upload_credit = self.welcome.get('window', WINDOW)
 

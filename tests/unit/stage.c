@@ -220,7 +220,6 @@ struct wire *stage_connect_silent(void)
     struct session *session = session_create(stage.daemon, pair[0], ++stage.daemon->last_session);
     assert_non_null(session);
     DL_APPEND(stage.daemon->sessions, session);
-    stage.daemon->session_count++;
     return wire;
 }
 

@@ -112,7 +112,7 @@ static void what_is_printed_reads_back_the_same(void **state)
     assert_int_equal(again->total_timeout_ms, 1500);
     assert_int_equal(again->egress_allow.count, 13);
     assert_int_equal(again->egress_deny.count, 0);
-    assert_int_equal(again->origin_count, 3);
+    assert_int_equal(again->origins.count, 3);
     free(printed);
     free(second);
     conf_destroy(again);
@@ -335,6 +335,44 @@ static void errors_stay_within_their_room_whatever_the_file_holds(void **state)
     }
 }
 
+/* ---- users, groups and their classes ---- */
+
+static const char *class_of(const struct conf *conf, uint64_t user, uint64_t group)
+{
+    return conf_class(conf, user, &group, 1)->name;
+}
+
+static void the_first_class_that_a_user_or_its_group_is_in_holds(void **state)
+{
+    (void)state;
+    struct conf *conf = read_good("[class \"*\"]\nrate = 9\n[class \"a\"]\nmembers = 1000, @50\nworkers = 2\n"
+                                  "[class \"b.c-d_E\"]\nmembers = root @root 1000\n");
+    assert_string_equal(class_of(conf, 1000, 1), "a");
+    assert_string_equal(class_of(conf, 1001, 50), "a");
+    assert_string_equal(class_of(conf, 50, 1000), "*");
+    assert_string_equal(class_of(conf, 0, 1), "b.c-d_E");
+    assert_string_equal(class_of(conf, 5, 0), "b.c-d_E");
+    assert_int_equal(conf_class(conf, 7, NULL, 0)->rate, 9);
+    assert_int_equal(((const struct conf_class *)conf->classes.records[0])->workers, 2);
+    conf_destroy(conf);
+}
+
+static void who_is_nobody_here_is_an_error(void **state)
+{
+    (void)state;
+    assert_bad("[access]\nallow = 1000, no-such-user\n",
+               "f:2: [access] allow = 1000, no-such-user: names a user that this system does not know");
+    assert_bad("[access]\ndeny = @none-such\n",
+               "f:2: [access] deny = @none-such: names a group that this system does not know");
+    assert_bad("[access]\nadmin = 4294967295\n",
+               "f:2: [access] admin = 4294967295: has a number that no user or group can have");
+    assert_bad("[access]\nadmin = @99999999999999999999\n",
+               "f:2: [access] admin = @99999999999999999999: has a number that no user or group can have");
+    assert_bad("[access]\nallow = @\n", "f:2: [access] allow = @: is neither a user, a @group nor *");
+    assert_bad("[class \"a b\"]\nrate = 1\n", "f:1: there is no section [class \"a b\"]");
+    assert_bad("[class \"\"]\nrate = 1\n", "f:1: there is no section [class \"\"]");
+}
+
 /* ---- origins ---- */
 
 static uint64_t rate_of(const struct conf *conf, const char *key, const char *host)
@@ -359,7 +397,7 @@ static void the_first_section_that_matches_an_origin_holds(void **state)
     assert_int_equal(rate_of(conf, "https://abc.example:443", "abc.example"), 4);
     assert_int_equal(rate_of(conf, "https://abbc.example:443", "abbc.example"), 9);
     assert_int_equal(rate_of(conf, "https://last.example:443", "last.example"), 5);   /* "*" is always last */
-    assert_int_equal(conf->origin_count, 6);
+    assert_int_equal(conf->origins.count, 6);
     conf_destroy(conf);
 }
 
@@ -431,9 +469,10 @@ static void compare_names_what_only_a_restart_can_change(void **state)
     assert_string_equal(differences.text, "");
     conf_destroy(wanted);
     wanted = read_good("[daemon]\nlisten = unix:/x\nmode = 0660\nsessions = 5\n[workers]\ncount = 3\n"
-                       "[timeouts]\nconnect = 1s\n[egress]\nallow = x\n[log]\nlevel = debug\n");
+                       "[timeouts]\nconnect = 1s\n[egress]\nallow = x\n[log]\nlevel = debug\n"
+                       "[access]\nallow = 7\n[class \"new\"]\nrate = 5\n[class \"more\"]\nworkers = 1\n");
     conf_compare(running, wanted, on_difference, &differences);
-    assert_string_equal(differences.text, "daemon.listen daemon.mode workers.count ");
+    assert_string_equal(differences.text, "daemon.listen daemon.mode workers.count class.workers ");
     conf_destroy(running);
     conf_destroy(wanted);
 }
@@ -461,5 +500,6 @@ UNIT_TESTS(TEST(the_shipped_file_is_what_the_defaults_print), TEST(the_shipped_f
            TEST(the_first_section_that_matches_an_origin_holds),
            TEST(patterns_match_by_star_and_question_mark_alone),
            TEST(a_pattern_may_be_long_and_hold_an_ipv6_address), TEST(an_origin_section_has_its_own_defaults),
+           TEST(the_first_class_that_a_user_or_its_group_is_in_holds), TEST(who_is_nobody_here_is_an_error),
            TEST(compare_names_what_only_a_restart_can_change),
            TEST(a_refused_file_leaves_nothing_but_memory_to_free))

@@ -5,7 +5,9 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char line[32768];
@@ -132,6 +134,33 @@ static void a_character_cut_in_two_costs_only_itself(void **state)
     assert_null(strstr(line, "\\xa5"));
 }
 
+static void set_stream(int fd, unsigned long long add)
+{
+    struct stat status;
+    char stream[64];
+    assert_int_equal(fstat(fd, &status), 0);
+    snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)status.st_dev,
+             (unsigned long long)status.st_ino + add);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_start();
+}
+
+static void to_the_journal_a_record_begins_with_its_priority(void **state)
+{
+    (void)state;
+    set_stream(STDERR_FILENO, 0);
+    log_configure(LOG_LEVEL_INFO, false);
+    assert_string_equal(written(LOG_LEVEL_WARNING, "session 1: a\nb"), "<4>session 1: a\\x0ab");
+    log_configure(LOG_LEVEL_INFO, true);
+    assert_memory_equal(written(LOG_LEVEL_ERROR, "x"), "<3>{\"time\":\"", 12);
+    set_stream(STDERR_FILENO, 1);
+    log_configure(LOG_LEVEL_INFO, false);
+    assert_timestamp(written(LOG_LEVEL_INFO, "not the journal"));
+    assert_false(log_goes_to_journal(NULL, STDERR_FILENO));
+    assert_false(log_goes_to_journal("nonsense", STDERR_FILENO));
+}
+
 UNIT_TESTS(TEST(a_record_has_time_level_and_text), TEST(records_above_the_level_are_not_written),
            TEST(foreign_text_is_escaped), TEST(json_records_are_one_object_a_line),
-           TEST(a_long_message_is_cut_and_stays_one_line), TEST(a_character_cut_in_two_costs_only_itself))
+           TEST(a_long_message_is_cut_and_stays_one_line), TEST(a_character_cut_in_two_costs_only_itself),
+           TEST(to_the_journal_a_record_begins_with_its_priority))

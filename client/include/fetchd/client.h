@@ -95,8 +95,10 @@
  * gets its DONE daemon.lost and the next request connects again. When no daemon runs, fetchd_start()
  * fails and the message names the addresses that were tried and how to start one.
  * The address is $FETCHD_ADDRESS, else unix:$XDG_RUNTIME_DIR/fetchd/fetchd.sock for the user's own
- * daemon and then unix:/run/fetchd/fetchd.sock for the system's. The socket must belong to root or to
- * the user who asks, and so must the process behind it, so that nobody can pose as the daemon.
+ * daemon and then unix:/run/fetchd/fetchd.sock for the system's. The socket, its directory and the
+ * process behind it must belong to root, to the user who asks, or to the one that $FETCHD_USER names (a
+ * name or a number; without it, at the system's address, the user "fetchd"), so that nobody else can
+ * pose as the daemon.
  *
  * ERRORS
  *
