@@ -1,12 +1,14 @@
 /* The daemon: start, reload, drain, stop, in reading order. */
 #include "daemon.h"
 
+#include "jar_control.h"
 #include "log.h"
 #include "request.h"
 #include "service.h"
 #include "session.h"
 #include "sleeper.h"
 #include "status.h"
+#include "suffix.h"
 #include "supervisor.h"
 
 #include "ipc/credit.h"
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -233,11 +236,37 @@ static void on_uv_tick(uv_timer_t *timer)
     service_alive();
     tell_manager(daemon, service_status);
     expire_waiting(daemon);
+    jar_control_sweep(daemon);
     if (now_ms > ORIGIN_MEMORY_MS)
         origins_expire(&daemon->origins, now_ms - ORIGIN_MEMORY_MS);
     crew_check(&daemon->crew);
     if (++daemon->ticks % HEALTH_TICKS == 0)
         crew_judge(&daemon->crew);
+}
+
+/* ---- jars ---- */
+
+struct jar_rules daemon_jar_rules(const struct daemon *daemon)
+{
+    const struct conf *conf = daemon->conf;
+    return (struct jar_rules){
+        .suffixes = daemon->suffixes, .hsts_hosts = conf->session_hsts_hosts, .now_s = (uint64_t)time(NULL),
+        .limits = { conf->session_cookies, conf->session_domain_cookies, conf->session_bytes },
+    };
+}
+
+static int open_store(struct daemon *daemon)
+{
+    char error[STORE_ERROR_BYTES];
+    const char *systemds = getenv("STATE_DIRECTORY");
+    const char *folder = *daemon->conf->state_dir || !systemds ? daemon->conf->state_dir : systemds;
+    struct jar_rules rules = daemon_jar_rules(daemon);
+    if (store_open(&daemon->store, &daemon->loop, folder, error) < 0) {
+        log_error("daemon: %s", error);
+        return -1;
+    }
+    store_load(&daemon->store, &daemon->principals, &daemon->kept_decoder, &rules);
+    return 0;
 }
 
 /* ---- sessions ---- */
@@ -609,7 +638,10 @@ static void finish(struct daemon *daemon)
 {
     listener_finish(&daemon->listener);
     crew_finish(&daemon->crew);
+    jar_control_save_all(daemon);
+    store_close(&daemon->store);
     principals_finish(&daemon->principals);
+    suffixes_close(daemon->suffixes);
     proxies_finish(&daemon->proxies);
     origins_expire(&daemon->origins, UINT64_MAX);
     ipc_decoder_finish(&daemon->decoder);
@@ -630,6 +662,10 @@ static int prepare(struct daemon *daemon)
         return -1;
     if (find_worker(daemon) < 0)
         return -1;
+    if (!(daemon->suffixes = suffixes_open())) {
+        log_error("daemon: libpsl has no public suffix list; install the package publicsuffix");
+        return -1;
+    }
     if (read_ca(daemon, daemon->conf, error) < 0) {
         log_error("daemon: %s", error);
         return -1;
@@ -648,13 +684,13 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
     signal(SIGPIPE, SIG_IGN);
     daemon->conf = conf;
     daemon->arguments = *arguments;
-    daemon->listener.fd = daemon->listener.lock_fd = -1;
+    daemon->listener.fd = daemon->listener.lock_fd = daemon->store.folder = -1;
     origins_configure(&daemon->origins, conf);
     configure_log(conf);
     int exit_code = 1;
     if (prepare(daemon) == 0 && uv_loop_init(&daemon->loop) == 0) {
         daemon->started_ms = uv_now(&daemon->loop);
-        if (open_listener(daemon) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0) {
+        if (open_store(daemon) == 0 && open_listener(daemon) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0) {
             start_timers(daemon);
             if (open_exporter(daemon) == 0 && start_crew(daemon) == 0) {
                 tell_manager(daemon, service_ready);

@@ -10,6 +10,7 @@
 #include "principal.h"
 #include "proxy.h"
 #include "queue.h"
+#include "store.h"
 
 #include "conf/conf.h"
 #include "ipc/channel.h"
@@ -58,6 +59,8 @@ struct daemon {
     size_t ca_length;
 
     struct principals principals;
+    struct suffixes *suffixes;
+    struct store store;
     struct session *sessions;
     unsigned session_count, last_session;
     struct queue queue;
@@ -112,6 +115,9 @@ void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor);
 
 /* The credit that a frame which was packed here, or checked, costs: 0 for one without payload. */
 int64_t daemon_frame_cost(struct daemon *daemon, enum ipc_speaker speaker, const struct ipc_frame *frame);
+
+/* What holds for jars just now. */
+struct jar_rules daemon_jar_rules(const struct daemon *daemon);
 
 /* 32 bits for jitter; not for secrets. */
 uint32_t daemon_random(struct daemon *daemon);

@@ -3,6 +3,7 @@
 
 #include "control.h"
 #include "daemon.h"
+#include "jar_control.h"
 #include "log.h"
 #include "request.h"
 #include "status.h"
@@ -185,6 +186,39 @@ static void on_drain(struct session *session, const struct ipc_frame *frame, con
         control_drain(session, frame->id);
 }
 
+/* ---- what users call sessions ---- */
+
+static void on_session_create(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    if (take_new_id(session, frame->id))
+        jar_control_create(session, frame->id, &message->session_create);
+}
+
+static void on_session_list(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    (void)message;
+    if (take_new_id(session, frame->id))
+        jar_control_list(session, frame->id);
+}
+
+static void on_session_destroy(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    if (take_new_id(session, frame->id))
+        jar_control_destroy(session, frame->id, &message->session_destroy);
+}
+
+static void on_session_read(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    if (take_new_id(session, frame->id))
+        jar_control_read(session, frame->id, &message->session_read);
+}
+
+static void on_session_write(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    if (take_new_id(session, frame->id))
+        jar_control_write(session, frame->id, &message->session_write);
+}
+
 /* THE table of what a client may say. */
 enum place { CONNECTION, STREAM, EITHER };
 
@@ -207,6 +241,11 @@ static const struct method {
     { IPC_METRICS, STREAM, on_metrics },
     { IPC_RELOAD, STREAM, on_reload },
     { IPC_DRAIN, STREAM, on_drain },
+    { IPC_SESSION_CREATE, STREAM, on_session_create },
+    { IPC_SESSION_LIST, STREAM, on_session_list },
+    { IPC_SESSION_DESTROY, STREAM, on_session_destroy },
+    { IPC_SESSION_READ, STREAM, on_session_read },
+    { IPC_SESSION_WRITE, STREAM, on_session_write },
 };
 
 static const struct method *find_method(unsigned number)

@@ -11,7 +11,7 @@ struct principal *principals_find(struct principals *principals, uint64_t user)
     struct principal *principal = calloc(1, sizeof *principal);
     if (!principal)
         return NULL;
-    principal->user = user;
+    principal->user = principal->jars.user = user;
     principal->number = ++principals->count;
     queue_flow_init(&principal->flow, NULL);
     principal->next = principals->first;
@@ -23,6 +23,7 @@ void principals_finish(struct principals *principals)
 {
     while (principals->first) {
         struct principal *next = principals->first->next;
+        jars_finish(&principals->first->jars);
         free(principals->first);
         principals->first = next;
     }

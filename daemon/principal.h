@@ -2,6 +2,7 @@
 #ifndef DAEMON_PRINCIPAL_H
 #define DAEMON_PRINCIPAL_H
 
+#include "jar.h"
 #include "queue.h"
 
 #include "ipc/error.h"
@@ -20,6 +21,7 @@ struct principal {
     uint64_t accepted, succeeded, failed;
     uint64_t errors[IPC_ERROR_COUNT];   /* by name */
     struct queue_flow flow;
+    struct jars jars;          /* its sessions */
 };
 
 struct principals { struct principal *first; uint32_t count; };

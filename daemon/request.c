@@ -2,6 +2,7 @@
 #include "request.h"
 
 #include "daemon.h"
+#include "jar.h"
 #include "log.h"
 #include "principal.h"
 #include "quota.h"
@@ -23,7 +24,7 @@
 #include <utlist.h>
 
 #define LEAST_GRANT_BYTES ((int64_t)16 * 1024)
-#define FETCH_BYTES (IPC_FRAME_BYTES - 1024)   /* room for what is added on the way to a worker, packed anew */
+#define FETCH_BYTES (IPC_FRAME_BYTES - 16 * 1024)   /* room for what is added on the way to a worker: cookies, mostly */
 
 static const char *const state_names[REQUEST_STATES] = {
     [REQUEST_QUEUED] = "queued", [REQUEST_WAITING] = "waiting", [REQUEST_PLACED] = "placed", [REQUEST_ANSWERED] = "answered",
@@ -168,6 +169,8 @@ static void destroy(struct request *request)
     if (request->session)
         session_leave(request->session, request);
     set_retrying(request, false);
+    if (request->jar)
+        jar_release(request->jar, (uint64_t)time(NULL));
     if (request->origin)
         origins_release(&request->daemon->origins, request->origin);
     free(request->kept);
@@ -281,9 +284,27 @@ static uint64_t time_left_ms(const struct request *request)
     return request->expires_ms > now_ms ? request->expires_ms - now_ms : 1;
 }
 
+/* The cookies of its session for this URL, as they are just now; borrowed from the jar. */
+static struct ipc_pairs pick_cookies(struct request *request, struct ipc_text url, struct ipc_pair *pairs)
+{
+    struct jar_rules rules = daemon_jar_rules(request->daemon);
+    return (struct ipc_pairs){ pairs, jar_pick(request->jar, url, &rules, pairs) };
+}
+
+/* The session's name is nothing that a worker needs. */
+static void fill_session(struct request *request, struct ipc_fetch *fetch, struct ipc_pair *pairs)
+{
+    fetch->session = (struct ipc_text){ NULL, 0 };
+    fetch->in_session = request->jar != NULL;
+    if (request->jar)
+        fetch->cookies = pick_cookies(request, fetch->url, pairs);
+}
+
 static void send_fetch(struct request *request, struct ipc_fetch *fetch)
 {
     struct supervisor *supervisor = request->supervisor;
+    struct ipc_pair pairs[COOKIES_SENT_MOST];
+    fill_session(request, fetch, pairs);
     request->granted = 0;
     request->granted = grant_size(request);
     fetch->window = (uint64_t)request->granted;
@@ -297,12 +318,17 @@ static void send_fetch(struct request *request, struct ipc_fetch *fetch)
               request->client_id, supervisor->number, request->worker_id, request->attempts);
 }
 
-/* From what was kept: the client's own frame may be long gone. */
-static void place(struct request *request, struct supervisor *supervisor)
+/* What was kept: the client's own frame may be long gone. */
+static int read_kept(struct request *request, struct ipc_fetch *ret_fetch)
 {
     struct ipc_frame frame = { .type = IPC_FETCH, .body = request->kept, .body_length = request->kept_length };
+    return ipc_unpack(&request->daemon->kept_decoder, IPC_CLIENT, &frame, ret_fetch);
+}
+
+static void place(struct request *request, struct supervisor *supervisor)
+{
     struct ipc_fetch fetch;
-    if (ipc_unpack(&request->daemon->kept_decoder, IPC_CLIENT, &frame, &fetch) < 0) {
+    if (read_kept(request, &fetch) < 0) {
         fail(request, IPC_ERROR_INTERNAL, false, request->daemon->kept_decoder.reason);
         destroy(request);
         return;
@@ -370,13 +396,33 @@ static void refuse(struct session *session, uint32_t id, enum ipc_error_code cod
     session_send(session, IPC_DONE, id, &done);
 }
 
+/* As it is to be sent again. */
+static int keep_packed(struct request *request, const struct ipc_fetch *fetch)
+{
+    struct ipc_buffer packed;
+    struct ipc_frame frame;
+    ipc_buffer_init(&packed, FETCH_BYTES + 64);
+    int result = ipc_pack(&packed, IPC_CLIENT, IPC_FETCH, 0, fetch);
+    if (result == 0 && ipc_frame_read(ipc_buffer_data(&packed), ipc_buffer_length(&packed), &frame, NULL)
+                           == IPC_FRAME_OK)
+        result = keep(request, frame.body, frame.body_length);
+    ipc_buffer_finish(&packed);
+    return result;
+}
+
+/* `frame` is NULL when `fetch` is not any more as it came. */
+static int keep_accepted(struct request *request, const struct ipc_frame *frame, const struct ipc_fetch *fetch)
+{
+    return frame ? keep(request, frame->body, frame->body_length) : keep_packed(request, fetch);
+}
+
 static struct request *create(struct session *session, uint32_t id, const struct ipc_frame *frame,
-                              const struct ipc_fetch *fetch, const struct ipc_origin *origin)
+                              const struct ipc_fetch *fetch, const struct ipc_origin *origin, struct jar *jar)
 {
     const struct conf *conf = session->daemon->conf;
     struct request *request = calloc(1, sizeof *request);
     if (!request || !(request->origin = origins_hold(&session->daemon->origins, origin))
-        || keep(request, frame->body, frame->body_length) < 0) {
+        || keep_accepted(request, frame, fetch) < 0) {
         if (request && request->origin)
             origins_release(&session->daemon->origins, request->origin);
         free(request);
@@ -394,6 +440,9 @@ static struct request *create(struct session *session, uint32_t id, const struct
     request->retry_5xx = fetch->retry_5xx;
     request->websocket = ipc_text_is(origin->scheme, "ws") || ipc_text_is(origin->scheme, "wss");
     request->reconnect = fetch->reconnect;
+    request->trusts_tls = !fetch->insecure;
+    if ((request->jar = jar))
+        jar_hold(jar);
     request->proxy = proxies_find(&session->daemon->proxies, fetch->proxy);
     request->max_attempts = (unsigned)(fetch->attempts ? fetch->attempts : conf->retry_attempts);
     uint64_t total_ms = fetch->total_timeout_ms ? fetch->total_timeout_ms : conf->total_timeout_ms;
@@ -418,12 +467,43 @@ static bool over_quota(const struct session *session, size_t bytes, char ret_rea
     return !quota_takes_request(&quota, session->principal, bytes, uv_now(&session->daemon->loop), ret_reason);
 }
 
+static void enqueue_new(struct session *session, uint32_t id, const struct ipc_frame *frame,
+                        const struct ipc_fetch *fetch, struct jar *jar)
+{
+    struct ipc_origin origin;
+    const char *reason;
+    if (ipc_origin_parse(fetch->url, &origin, &reason) < 0) {
+        refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, reason);
+        return;
+    }
+    struct request *request = create(session, id, frame, fetch, &origin, jar);
+    if (!request)
+        refuse(session, id, IPC_ERROR_OUT_OF_MEMORY, true, NULL);
+    else if (pass_gate(request))
+        daemon_enqueue(session->daemon, request, false);
+}
+
+/* Within its session, which may know that the host wants TLS. */
+static void accept_in_jar(struct session *session, uint32_t id, const struct ipc_frame *frame,
+                          const struct ipc_fetch *fetch, struct jar *jar)
+{
+    struct jar_rules rules = daemon_jar_rules(session->daemon);
+    struct ipc_fetch upgraded = *fetch;
+    bool failed;
+    char *url = hsts_upgrade(&jar->hsts, fetch->url, rules.now_s, &failed);
+    upgraded.url = ipc_text(url);
+    if (failed)
+        refuse(session, id, IPC_ERROR_OUT_OF_MEMORY, true, NULL);
+    else
+        enqueue_new(session, id, url ? NULL : frame, url ? &upgraded : fetch, jar);
+    free(url);
+}
+
 void request_accept(struct session *session, uint32_t id, const struct ipc_frame *frame,
                     const struct ipc_fetch *fetch)
 {
     struct daemon *daemon = session->daemon;
-    struct ipc_origin origin;
-    const char *reason;
+    struct jar *jar = fetch->session.length > 0 ? jars_find(&session->principal->jars, fetch->session) : NULL;
     char text[QUOTA_REASON_BYTES];
     daemon->accepted++;
     session->principal->accepted++;
@@ -441,14 +521,12 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
         refuse(session, id, IPC_ERROR_QUOTA_EXCEEDED, true, text);
     } else if (frame->body_length > FETCH_BYTES) {
         refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, "the request is too large; stream its body");
-    } else if (ipc_origin_parse(fetch->url, &origin, &reason) < 0) {
-        refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, reason);
+    } else if (fetch->session.length > 0 && !jar) {
+        refuse(session, id, IPC_ERROR_SESSION_UNKNOWN, false, NULL);
+    } else if (jar) {
+        accept_in_jar(session, id, frame, fetch, jar);
     } else {
-        struct request *request = create(session, id, frame, fetch, &origin);
-        if (!request)
-            refuse(session, id, IPC_ERROR_OUT_OF_MEMORY, true, NULL);
-        else if (pass_gate(request))
-            daemon_enqueue(daemon, request, false);
+        enqueue_new(session, id, frame, fetch, NULL);
     }
 }
 
@@ -542,35 +620,32 @@ static void note_sending(struct request *request, const struct request_detail *d
 static void go_on_here(struct request *request)
 {
     struct ipc_go go = { .here = true };
+    struct ipc_pair pairs[COOKIES_SENT_MOST];
+    struct ipc_fetch fetch;
+    if (request->jar && read_kept(request, &fetch) == 0) {
+        go.cookies = pick_cookies(request, fetch.url, pairs);
+        go.url = request->upgraded ? fetch.url : go.url;
+    }
     supervisor_send(request->supervisor, IPC_GO, request->worker_id, &go);
 }
 
 /* What was kept becomes what the redirect makes of it: a later placement starts from there. */
 static int keep_redirected(struct request *request, const struct ipc_fetch *fetch)
 {
-    struct ipc_buffer packed;
-    struct ipc_frame frame;
     request->idempotent = is_idempotent(fetch->method);
     request->body_dropped = request->body_dropped || (request->streamed && !fetch->body_streamed);
     request->streamed = fetch->body_streamed;
-    ipc_buffer_init(&packed, FETCH_BYTES + 64);
-    int result = ipc_pack(&packed, IPC_CLIENT, IPC_FETCH, 0, fetch);
-    if (result == 0 && ipc_frame_read(ipc_buffer_data(&packed), ipc_buffer_length(&packed), &frame, NULL)
-                           == IPC_FRAME_OK)
-        result = keep(request, frame.body, frame.body_length);
-    ipc_buffer_finish(&packed);
-    return result;
+    return keep_packed(request, fetch);
 }
 
 static int redirect(struct request *request, const struct ipc_hop *hop, const char **ret_reason)
 {
     struct daemon *daemon = request->daemon;
-    struct ipc_frame kept = { .type = IPC_FETCH, .body = request->kept, .body_length = request->kept_length };
     struct ipc_redirect_headers headers = { daemon->header_scratch, DAEMON_HEADERS };
     struct ipc_fetch fetch;
     struct ipc_origin origin;
     *ret_reason = daemon->kept_decoder.reason;
-    if (ipc_unpack(&daemon->kept_decoder, IPC_CLIENT, &kept, &fetch) < 0
+    if (read_kept(request, &fetch) < 0
         || ipc_redirect_apply(&fetch, (unsigned)hop->status, hop->url, &headers, ret_reason) < 0
         || ipc_origin_parse(fetch.url, &origin, ret_reason) < 0)
         return -1;
@@ -626,14 +701,9 @@ static void move_on(struct request *request)
     queue_again(request);
 }
 
-static void follow_hop(struct request *request, const struct request_detail *detail)
+static void take_hop(struct request *request, const struct ipc_hop *hop)
 {
-    const struct ipc_hop *hop = &detail->message->hop;
     const char *reason;
-    if (!request->follow) {
-        supervisor_breach(request->supervisor, "HOP unasked");
-        return;
-    }
     bool had_body = request->streamed && request->body_asked;
     note_outcome(request, true);
     request->from_public = hop->from_public;
@@ -654,6 +724,51 @@ static void follow_hop(struct request *request, const struct request_detail *det
     start_body_over(request);
     request->sending = false;
     move_on(request);
+}
+
+/* What an answer asks the session to remember; the rules are applied here again, to a worker's word. False
+ * when that can't be believed: the worker is on its way out then. */
+static bool remember(struct request *request, const struct ipc_cookie *cookies, size_t count,
+                     const struct ipc_hsts *hsts)
+{
+    struct jar_rules rules = daemon_jar_rules(request->daemon);
+    struct ipc_fetch fetch;
+    const char *problem = NULL;
+    if (count == 0 && !hsts)
+        return true;
+    if (!request->jar)
+        problem = "cookies for a request in no session";
+    else if (read_kept(request, &fetch) == 0)
+        problem = jar_take(request->jar, fetch.url, cookies, count, hsts, request->trusts_tls, &rules);
+    if (problem)
+        supervisor_breach(request->supervisor, problem);
+    return !problem;
+}
+
+/* Where a hop leads may want TLS: *ret_url is the URL then, to be freed. -1 without memory. */
+static int upgrade_hop(struct request *request, struct ipc_hop *hop, char **ret_url)
+{
+    bool failed = false;
+    *ret_url = request->jar ? hsts_upgrade(&request->jar->hsts, hop->url, (uint64_t)time(NULL), &failed) : NULL;
+    request->upgraded = *ret_url != NULL;
+    if (*ret_url)
+        hop->url = ipc_text(*ret_url);
+    return failed ? -1 : 0;
+}
+
+static void follow_hop(struct request *request, const struct request_detail *detail)
+{
+    struct ipc_hop hop = detail->message->hop;
+    char *upgraded;
+    if (!request->follow) {
+        supervisor_breach(request->supervisor, "HOP unasked");
+    } else if (remember(request, hop.set_cookies.items, hop.set_cookies.count, hop.hsts)) {
+        if (upgrade_hop(request, &hop, &upgraded) < 0)
+            end_at_hop(request, IPC_ERROR_OUT_OF_MEMORY, NULL);
+        else
+            take_hop(request, &hop);
+        free(upgraded);
+    }
 }
 
 /* ---- trying again ---- */
@@ -732,13 +847,18 @@ static bool retry_answer(struct request *request, const struct ipc_response *res
 
 static void answer(struct request *request, const struct request_detail *detail)
 {
-    note_outcome(request, detail->message->response.status < 500);
-    if (retry_answer(request, &detail->message->response))
+    const struct ipc_response *response = &detail->message->response;
+    note_outcome(request, response->status < 500);
+    if (!remember(request, response->set_cookies.items, response->set_cookies.count, response->hsts)
+        || retry_answer(request, response))
         return;
     request->state = REQUEST_ANSWERED;
     leave_gate(request);
-    session_send_body(request->session, IPC_RESPONSE, request->client_id, detail->frame->body,
-                      detail->frame->body_length);
+    if (request->jar)
+        session_send(request->session, IPC_RESPONSE, request->client_id, response);   /* less what was remembered */
+    else
+        session_send_body(request->session, IPC_RESPONSE, request->client_id, detail->frame->body,
+                          detail->frame->body_length);
 }
 
 /* Who shook hands how, for workers, origins and proxies. A failure blames the worker only where the

@@ -15,6 +15,7 @@ struct supervisor;
 struct daemon;
 struct queue_flow;
 struct origin;
+struct jar;
 struct proxy;
 struct sleeper;
 struct gate;
@@ -80,6 +81,7 @@ struct request {
     uint8_t *kept;                    /* the FETCH's body as it would be sent again */
     size_t kept_length;
     struct proxy *proxy;              /* NULL without one */
+    struct jar *jar;                  /* its session's cookies and HSTS; NULL without one */
     struct origin *origin;
     bool parked, unparked;            /* in its origin's line; out of it, to ask again */
     bool counts_at_origin, noted_at_origin;
@@ -87,6 +89,7 @@ struct request {
     bool at_gate;                     /* ... and it waits there for its turn */
     struct sleeper *sleeper;          /* its alarm, while it waits for a time */
 
+    bool trusts_tls, upgraded;        /* certificates are verified; HSTS changed where the last hop leads */
     bool idempotent, announces, sending, from_public, follow, retry_5xx, retrying, websocket, reconnect;
     unsigned attempts, max_attempts, redirects, max_redirects, deaths;
     uint64_t queued_ms, expires_ms;   /* the latter by its total timeout; 0: never */

@@ -81,6 +81,7 @@ int ipc_redirect_apply(struct ipc_fetch *fetch, unsigned status, struct ipc_text
     }
     if (!same_origin)
         fetch->credentials = (struct ipc_bytes){ NULL, 0 };
+    fetch->cookies = (struct ipc_pairs){ NULL, 0 };
     fetch->url = url;
     return 0;
 }

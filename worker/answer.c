@@ -2,6 +2,7 @@
 #include "answer.h"
 
 #include "h2window.h"
+#include "memo.h"
 #include "transfer.h"
 #include "websocket.h"
 
@@ -52,11 +53,18 @@ struct ipc_pairs answer_pairs(struct transfer *transfer)
 void answer_respond(struct transfer *transfer)
 {
     struct ipc_response response;
+    struct memo memo;
     IPC_INIT(RESPONSE, &response);
     response.status = transfer->is_http ? transfer->headers.status : 200;   /* FTP has none that fits */
     response.http_version = ipc_text(transfer->headers.version);
     response.headers = answer_pairs(transfer);
     response.url = transfer->fetch->url;
+    if (transfer->fetch->in_session) {
+        memo_read(&memo, response.headers);
+        response.set_cookies.items = memo.cookies;
+        response.set_cookies.count = memo.cookie_count;
+        response.hsts = memo.wants_tls ? &memo.hsts : NULL;
+    }
     transfer->done.status = response.status;
     transfer->responded = true;
     transfer_say(transfer, IPC_RESPONSE, &response);

@@ -4,6 +4,8 @@
 #include "answer.h"
 #include "ipc/origin.h"
 #include "ipc/redirect.h"
+#include "keep.h"
+#include "memo.h"
 #include "transfer.h"
 
 #include <stdlib.h>
@@ -68,6 +70,7 @@ void hop_say(struct transfer *transfer)
         return;
     }
     struct ipc_hop hop;
+    struct memo memo;
     IPC_INIT(HOP, &hop);
     hop.status = transfer->headers.status;
     hop.url = ipc_text(transfer->next_url);
@@ -75,6 +78,12 @@ void hop_say(struct transfer *transfer)
     hop.headers = answer_pairs(transfer);
     /* Once a public address had a say, it stays so: a private one may only pass on its word. */
     hop.from_public = transfer->fetch->from_public || transfer->remote_public;
+    if (transfer->fetch->in_session) {
+        memo_read(&memo, hop.headers);
+        hop.set_cookies.items = memo.cookies;
+        hop.set_cookies.count = memo.cookie_count;
+        hop.hsts = memo.wants_tls ? &memo.hsts : NULL;
+    }
     transfer_leave_curl(transfer);
     transfer->state = TRANSFER_HOPPING;
     transfer->redirects++;
@@ -82,11 +91,28 @@ void hop_say(struct transfer *transfer)
     transfer_say(transfer, IPC_HOP, &hop);
 }
 
-bool hop_follow(struct transfer *transfer)
+/* The cookies of the next hop, and its URL when the daemon wants another. */
+static bool keep_go(struct transfer *transfer, const struct ipc_go *go)
+{
+    free(transfer->go);
+    transfer->go = keep_message(IPC_GO, go);
+    if (!transfer->go || go->url.length == 0)
+        return transfer->go != NULL;
+    free(transfer->next_url);
+    transfer->next_url = strdup(transfer->go->url.data);
+    return transfer->next_url != NULL;
+}
+
+bool hop_follow(struct transfer *transfer, const struct ipc_go *go)
 {
     struct ipc_fetch *fetch = transfer->fetch;
-    struct ipc_text url = ipc_text(transfer->next_url);
     const char *reason;
+    fetch->cookies = (struct ipc_pairs){ NULL, 0 };   /* they were the last GO's */
+    if (!keep_go(transfer, go)) {
+        transfer_fail(transfer, IPC_ERROR_OUT_OF_MEMORY, "no memory for a redirect");
+        return false;
+    }
+    struct ipc_text url = ipc_text(transfer->next_url);
     /* The array is in the fetch's own block, and what stays only moves to its front. */
     struct ipc_redirect_headers kept = {
         (struct ipc_pair *)(uintptr_t)fetch->headers.items, fetch->headers.count,
@@ -96,6 +122,7 @@ bool hop_follow(struct transfer *transfer)
         transfer_fail(transfer, IPC_ERROR_REDIRECT_INVALID, reason);
         return false;
     }
+    fetch->cookies = transfer->go->cookies;
     free(transfer->hop_url);
     transfer->hop_url = transfer->next_url;
     transfer->next_url = NULL;

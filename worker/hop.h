@@ -4,12 +4,13 @@
 
 #include <stdbool.h>
 
+struct ipc_go;
 struct transfer;
 
 /* libcurl is done with an answer that is a redirect to follow: HOP, and then GO is awaited. */
 void hop_say(struct transfer *transfer);
 
 /* GO: the fetch becomes what the redirect makes of it. False when it ended with an error instead. */
-bool hop_follow(struct transfer *transfer);
+bool hop_follow(struct transfer *transfer, const struct ipc_go *go);
 
 #endif

@@ -2,6 +2,7 @@
 #include "lines.h"
 
 #include "check.h"
+#include "cookieline.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -66,27 +67,59 @@ static char *write_line(char *at, struct ipc_pair header)
     return at;
 }
 
+/* Lines with their nodes, as they are written. */
+struct writing { struct curl_slist *nodes; size_t count; char *text; };
+
+static void link_line(struct writing *writing, const char *line)
+{
+    struct curl_slist *node = &writing->nodes[writing->count++];
+    node->data = (char *)(uintptr_t)line;   /* libcurl's struct has no const; it does not write there */
+    node->next = node + 1;
+}
+
+static void write_cookies(struct writing *writing, const struct ipc_fetch *fetch)
+{
+    link_line(writing, writing->text);
+    writing->text = cookieline_write(writing->text, fetch);
+}
+
+/* The client's lines in their order; its Cookie is joined by the session's, which else come last. */
+static void write_headers(struct writing *writing, const struct ipc_fetch *fetch, bool has_cookies)
+{
+    bool written = !has_cookies;
+    for (size_t i = 0; i < fetch->headers.count; i++) {
+        bool joins = has_cookies && check_name_is(fetch->headers.items[i].name, "cookie");
+        if (joins && !written)
+            write_cookies(writing, fetch);
+        written = written || joins;
+        if (joins)
+            continue;
+        link_line(writing, writing->text);
+        writing->text = write_line(writing->text, fetch->headers.items[i]);
+    }
+    if (!written)
+        write_cookies(writing, fetch);
+}
+
 int lines_create(const struct ipc_fetch *fetch, struct curl_slist **ret_lines)
 {
     const char *added[ADDED_MAX];
-    size_t added_count = list_added(fetch, added), count = fetch->headers.count + added_count, bytes = 0;
+    size_t added_count = list_added(fetch, added), bytes = cookieline_bytes(fetch);
+    bool has_cookies = bytes > 0;
+    size_t most = fetch->headers.count + added_count + has_cookies;
     *ret_lines = NULL;
-    if (count == 0)
+    if (most == 0)
         return 0;
     for (size_t i = 0; i < fetch->headers.count; i++)
         bytes += fetch->headers.items[i].name.length + fetch->headers.items[i].value.length + 3;
-    struct curl_slist *nodes = malloc(count * sizeof *nodes + bytes);
+    struct curl_slist *nodes = malloc(most * sizeof *nodes + bytes);
     if (!nodes)
         return -1;
-    char *text = (char *)(nodes + count);
-    for (size_t i = 0; i < count; i++) {
-        bool ours = i >= fetch->headers.count;
-        /* libcurl's struct has no const; it does not write there. */
-        nodes[i].data = ours ? (char *)(uintptr_t)added[i - fetch->headers.count] : text;
-        nodes[i].next = i + 1 < count ? &nodes[i + 1] : NULL;
-        if (!ours)
-            text = write_line(text, fetch->headers.items[i]);
-    }
+    struct writing writing = { nodes, 0, (char *)(nodes + most) };
+    write_headers(&writing, fetch, has_cookies);
+    for (size_t i = 0; i < added_count; i++)
+        link_line(&writing, added[i]);
+    nodes[writing.count - 1].next = NULL;
     *ret_lines = nodes;
     return 0;
 }

@@ -126,10 +126,12 @@ static void release(struct transfer *transfer)
     upload_finish(&transfer->upload);
     websocket_destroy(transfer->websocket);
     free(transfer->fetch);
+    free(transfer->go);
     free(transfer->hop_url);
     free(transfer->next_url);
     free(transfer->lines);
     transfer->fetch = NULL;
+    transfer->go = NULL;
     transfer->hop_url = transfer->next_url = NULL;
     transfer->lines = NULL;
     transfer->websocket = NULL;
@@ -621,7 +623,7 @@ bool transfers_credit(struct transfers *transfers, uint32_t id, uint64_t bytes, 
     return true;
 }
 
-bool transfers_go(struct transfers *transfers, uint32_t id, bool here, const char **ret_reason)
+bool transfers_go(struct transfers *transfers, uint32_t id, const struct ipc_go *go, const char **ret_reason)
 {
     struct transfer *transfer = *find(transfers, id);
     if (!transfer)
@@ -630,9 +632,9 @@ bool transfers_go(struct transfers *transfers, uint32_t id, bool here, const cha
         *ret_reason = "GO for a request that did not say HOP";
         return false;
     }
-    if (!here)
+    if (!go->here)
         release(transfer);
-    else if (hop_follow(transfer))
+    else if (hop_follow(transfer, go))
         start(transfer);
     return true;
 }

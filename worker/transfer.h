@@ -26,6 +26,7 @@ struct transfer {
     uint32_t id;
     enum transfer_state state;
     struct ipc_fetch *fetch;           /* kept; changed by redirects */
+    struct ipc_go *go;                 /* the last one, kept: its cookies are the fetch's; NULL before */
     char *hop_url, *next_url;          /* what fetch->url borrows after a redirect; where one leads */
     struct curl_slist *lines;
     struct partition *partition;       /* while QUEUED or RUNNING */
@@ -91,7 +92,7 @@ bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_
 bool transfers_data(struct transfers *transfers, uint32_t id, struct ipc_bytes payload,
                     const char **ret_reason);
 bool transfers_credit(struct transfers *transfers, uint32_t id, uint64_t bytes, const char **ret_reason);
-bool transfers_go(struct transfers *transfers, uint32_t id, bool here, const char **ret_reason);
+bool transfers_go(struct transfers *transfers, uint32_t id, const struct ipc_go *go, const char **ret_reason);
 void transfers_cancel(struct transfers *transfers, uint32_t id);
 
 /* For multi_hub: libcurl is done with an easy handle. */

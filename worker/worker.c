@@ -145,7 +145,7 @@ static void on_credit(struct worker *worker, uint32_t id, const union ipc_any *m
 static void on_go(struct worker *worker, uint32_t id, const union ipc_any *message)
 {
     const char *reason;
-    if (!transfers_go(&worker->transfers, id, message->go.here, &reason))
+    if (!transfers_go(&worker->transfers, id, &message->go, &reason))
         breach(worker, reason);
 }
 

@@ -17,6 +17,8 @@ TYPES = dict(HELLO=1, WELCOME=2, PING=3, PONG=4, GOAWAY=5, ERROR=6, CREDIT=7,
              FETCH=16, RESPONSE=17, DATA=18, DONE=19, CANCEL=20, HOP=21, GO=22, SENDING=23, REWIND=24,
              MESSAGE=25, FLUSH=26, FLUSHED=27, REOPEN=28,
              STATUS=32, STATUS_REPLY=33, METRICS=34, METRICS_REPLY=35, RELOAD=36, DRAIN=37, CONTROL_REPLY=38,
+             SESSION_CREATE=40, SESSION_REPLY=41, SESSION_LIST=42, SESSION_LIST_REPLY=43, SESSION_DESTROY=44,
+             SESSION_READ=45, SESSION_STATE=46, SESSION_WRITE=47,
              SETTINGS=48, READY=49, BEAT=50, STARTED=51)
 NAMES = {number: name for name, number in TYPES.items()}
 
@@ -260,17 +262,36 @@ class Connection:
         return answer
 
     def status(self):
+        return self.ask('STATUS').body
+
+    def ask(self, kind, **body):
+        """One question under an id of its own. Returns its answer's frame."""
         id, self.next_id = self.next_id, self.next_id + 1
-        self.send('STATUS', id)
+        self.send(kind, id, body)
         found = []
         self.until(lambda: found or self.collect(found, id))
         return found[0]
 
     def collect(self, found, id):
         frame = self.step()
-        if frame.id == id and frame.type == 'STATUS_REPLY':
-            found.append(frame.body)
+        if frame.id == id:
+            found.append(frame)
         return bool(found)
+
+    # ---- sessions ----
+
+    def session(self, verb, **body):
+        """SESSION_CREATE, _LIST, _DESTROY, _READ or _WRITE. Returns what the answer holds."""
+        return self.ask('SESSION_' + verb.upper(), **body).body
+
+    def cookies(self, name, **more):
+        """All cookies of a session, page by page."""
+        page = self.session('read', name=name, **more)
+        found = page.get('cookies', [])
+        while page.get('next'):
+            page = self.session('read', name=name, **dict(more, **{'from': page['next']}))
+            found += page.get('cookies', [])
+        return found
 
     def ping(self, token):
         self.send('PING', 0, dict(token=token))

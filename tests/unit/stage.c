@@ -3,6 +3,7 @@
 
 #include "daemon/log.h"
 #include "daemon/spawn.h"
+#include "daemon/suffix.h"
 
 #include "ipc/pack.h"
 
@@ -116,7 +117,8 @@ void stage_begin(unsigned seats, ...)
     va_end(settings);
     snprintf(daemon->instance, sizeof daemon->instance, "stage");
     daemon->random = 1;
-    daemon->listener.fd = daemon->listener.lock_fd = -1;
+    daemon->listener.fd = daemon->listener.lock_fd = daemon->store.folder = -1;
+    daemon->suffixes = suffixes_open();
     assert_int_equal(uv_loop_init(&daemon->loop), 0);
     assert_int_equal(ipc_hub_init(&daemon->hub, &daemon->loop), 0);
     assert_int_equal(ipc_decoder_init(&daemon->decoder) | ipc_decoder_init(&daemon->kept_decoder)
@@ -155,6 +157,7 @@ void stage_end(void)
     assert_int_equal(uv_loop_close(&daemon->loop), 0);
     crew_finish(&daemon->crew);
     principals_finish(&daemon->principals);
+    suffixes_close(daemon->suffixes);
     proxies_finish(&daemon->proxies);
     origins_expire(&daemon->origins, UINT64_MAX);
     ipc_decoder_finish(&daemon->decoder);

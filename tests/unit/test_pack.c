@@ -64,14 +64,19 @@ static bool is_trusted(enum ipc_speaker speaker)
 static void expect(const struct ipc_table *table, enum ipc_speaker speaker, const void *said,
                    const void *heard)
 {
-    union ipc_any wanted;
+    static const size_t sizes[] = {
+        [IPC_TYPE_UINT] = sizeof(uint64_t), [IPC_TYPE_BOOL] = sizeof(bool), [IPC_TYPE_TEXT] = sizeof(struct ipc_text),
+        [IPC_TYPE_BYTES] = sizeof(struct ipc_bytes), [IPC_TYPE_PAIRS] = sizeof(struct ipc_pairs),
+        [IPC_TYPE_TEXTS] = sizeof(struct ipc_texts), [IPC_TYPE_ONE] = sizeof(void *),
+        [IPC_TYPE_LIST] = sizeof(struct sample_list),
+    };
+    union ipc_any wanted, initial;
     memcpy(&wanted, said, table->size);
+    ipc_table_init(table, &initial);
     for (size_t i = 0; !is_trusted(speaker) && i < table->field_count; i++) {
         const struct ipc_field *field = &table->fields[i];
-        if (field->rule == IPC_TRUSTED && field->type == IPC_TYPE_BOOL)
-            *(bool *)(void *)((char *)&wanted + field->offset) = field->initial != 0;
-        else if (field->rule == IPC_TRUSTED)
-            *(uint64_t *)(void *)((char *)&wanted + field->offset) = field->initial;
+        if (field->rule == IPC_TRUSTED)
+            memcpy((char *)&wanted + field->offset, (char *)&initial + field->offset, sizes[field->type]);
     }
     const char *difference = sample_difference(table, &wanted, heard);
     if (difference)

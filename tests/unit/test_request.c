@@ -575,7 +575,7 @@ static void a_request_as_large_as_a_frame_ends_itself_not_the_worker(void **stat
     begin();
     for (uint32_t id = 1; id <= 180; id++) {
         struct ipc_frame got;
-        size_t total = id <= 140 ? IPC_FRAME_BYTES - 1400 + 10 * id : IPC_FRAME_BYTES - (id - 140);
+        size_t total = id <= 140 ? IPC_FRAME_BYTES - 16 * 1024 - 400 + 10 * id : IPC_FRAME_BYTES - (id - 140);
         wire_say_bytes(client, frame, tight_fetch(frame, id, total));
         while (!wire_next(&worker->wire, &got) && !wire_next(client, &got)) {
             assert_false(worker->wire.ended);
