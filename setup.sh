@@ -19,7 +19,7 @@ USAGE
 build_packages=(
   meson ninja-build cmake gcc g++ make pkg-config git curl ca-certificates xz-utils
   libuv1-dev libmsgpack-dev libinih-dev libnghttp2-dev zlib1g-dev libbrotli-dev libzstd-dev
-  libpsl-dev uthash-dev libsystemd-dev libcmocka-dev libmd-dev
+  libpsl-dev uthash-dev libsystemd-dev libseccomp-dev libcmocka-dev libmd-dev
 )
 # libcurl4-openssl-dev is what a benchmark compares with. Ours can't be mistaken for it: it comes
 # from the prefix by pkg-config path, and that stands before the system's.

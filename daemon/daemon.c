@@ -1,6 +1,7 @@
 /* The daemon: start, reload, drain, stop, in reading order. */
 #include "daemon.h"
 
+#include "confine.h"
 #include "jar_control.h"
 #include "log.h"
 #include "request.h"
@@ -74,6 +75,11 @@ void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
     settings.max_header_bytes = conf->max_header_bytes;
     settings.connections = conf->worker_connections;
     settings.core = conf->worker_core;
+    settings.unconfined = daemon->arguments.no_sandbox;
+    if (daemon->worker_account.changes) {
+        settings.user = daemon->worker_account.user;
+        settings.group = daemon->worker_account.group;
+    }
     settings.connections_per_multi = conf->connections_per_multi;
     settings.partitions = conf->partitions;
     settings.partition_idle_ms = conf->partition_idle_ms;
@@ -446,6 +452,20 @@ static int read_ca(struct daemon *daemon, const struct conf *conf, char ret_erro
     return 0;
 }
 
+/* Like the authorities, workers' user is looked up before anything is applied. */
+static int choose_account(struct daemon *daemon, const struct conf *conf, char ret_error[CONF_ERROR_BYTES])
+{
+    struct account account;
+    if (account_choose(conf->worker_user, &account, ret_error, CONF_ERROR_BYTES) < 0)
+        return -1;
+    if (geteuid() == 0 && !account.changes)
+        log_warning("daemon: workers run as root; name a user of their own, see [workers] user");
+    else if (account.changes)
+        log_info("daemon: workers run as user %s (%u)", account.name, (unsigned)account.user);
+    daemon->worker_account = account;
+    return 0;
+}
+
 /* What stands on the command line holds against the file, at a reload too. */
 static int read_conf(const struct daemon *daemon, struct conf *conf, char ret_error[CONF_ERROR_BYTES])
 {
@@ -484,7 +504,7 @@ int daemon_reload(struct daemon *daemon, char ret_error[CONF_ERROR_BYTES])
     int result = -1;
     if (!wanted)
         snprintf(ret_error, CONF_ERROR_BYTES, "not enough memory");
-    else if (read_conf(daemon, wanted, ret_error) == 0)
+    else if (read_conf(daemon, wanted, ret_error) == 0 && choose_account(daemon, wanted, ret_error) == 0)
         result = read_ca(daemon, wanted, ret_error);
     if (result < 0) {
         snprintf(daemon->reload_error, sizeof daemon->reload_error, "%s", ret_error);
@@ -585,6 +605,22 @@ static int open_exporter(struct daemon *daemon)
     return status;
 }
 
+/* Once all is open that only a start opens. */
+static int confine(const struct daemon *daemon)
+{
+    char text[200];
+    if (daemon->arguments.no_sandbox) {
+        log_error("daemon: --no-sandbox: neither the daemon nor its workers are confined; for debugging only");
+        return 0;
+    }
+    int result = confine_daemon(text, sizeof text);
+    if (result < 0)
+        log_error("daemon: can't be confined: %s; --no-sandbox does without", text);
+    else
+        log_info("daemon: sandbox: %s", text);
+    return result;
+}
+
 static int start_crew(struct daemon *daemon)
 {
     unsigned size = daemon->conf->workers ? (unsigned)daemon->conf->workers : uv_available_parallelism();
@@ -666,7 +702,7 @@ static int prepare(struct daemon *daemon)
         log_error("daemon: libpsl has no public suffix list; install the package publicsuffix");
         return -1;
     }
-    if (read_ca(daemon, daemon->conf, error) < 0) {
+    if (choose_account(daemon, daemon->conf, error) < 0 || read_ca(daemon, daemon->conf, error) < 0) {
         log_error("daemon: %s", error);
         return -1;
     }
@@ -692,7 +728,7 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
         daemon->started_ms = uv_now(&daemon->loop);
         if (open_store(daemon) == 0 && open_listener(daemon) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0) {
             start_timers(daemon);
-            if (open_exporter(daemon) == 0 && start_crew(daemon) == 0) {
+            if (open_exporter(daemon) == 0 && confine(daemon) == 0 && start_crew(daemon) == 0) {
                 tell_manager(daemon, service_ready);
                 uv_run(&daemon->loop, UV_RUN_DEFAULT);
                 log_info("daemon: stopped");

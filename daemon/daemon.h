@@ -2,6 +2,7 @@
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
+#include "account.h"
 #include "crew.h"
 #include "exporter.h"
 #include "gate.h"
@@ -33,7 +34,10 @@ enum daemon_state {
 };
 
 /* The command line: what it sets holds against the file. NULL for what it does not. */
-struct daemon_arguments { const char *conf_file, *listen, *workers; };
+struct daemon_arguments {
+    const char *conf_file, *listen, *workers;
+    bool no_sandbox;   /* for a debugger */
+};
 
 struct daemon {
     uv_loop_t loop;
@@ -55,6 +59,7 @@ struct daemon {
     uint64_t ticks;
 
     struct crew crew;
+    struct account worker_account;
     uint8_t *ca_pem;
     size_t ca_length;
 

@@ -12,10 +12,11 @@ enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
     "usage: fetchd [--config FILE] [--listen ADDRESS] [--workers N]\n"
-    "              [--check] [--print-config] [--version] [--help]\n"
+    "              [--no-sandbox] [--check] [--print-config] [--version] [--help]\n"
     "  --config FILE       read settings from FILE\n"
     "  --listen ADDRESS    unix:PATH; overrides [daemon] listen\n"
     "  --workers N         overrides [workers] count\n"
+    "  --no-sandbox        confine neither the daemon nor its workers: for debugging only\n"
     "  --check             read the settings, say what is wrong, and exit\n"
     "  --print-config      print every setting with its help and present value, and exit\n"
     "Runs in the foreground and logs to stderr. SIGTERM drains, SIGHUP reloads.\n";
@@ -24,7 +25,7 @@ static const struct option options[] = {
     { "config", required_argument, NULL, 'c' }, { "listen", required_argument, NULL, 'l' },
     { "workers", required_argument, NULL, 'w' }, { "check", no_argument, NULL, 'k' },
     { "print-config", no_argument, NULL, 'p' }, { "version", no_argument, NULL, 'v' },
-    { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+    { "no-sandbox", no_argument, NULL, 'n' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 };
 
 struct arguments {
@@ -43,12 +44,13 @@ static void set_or_exit(struct conf *conf, const char *section, const char *key,
 
 static struct arguments read_arguments(int argc, char **argv)
 {
-    struct arguments arguments = { { NULL, NULL, NULL }, false, false };
+    struct arguments arguments = { { NULL, NULL, NULL, false }, false, false };
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 'c': arguments.daemon.conf_file = optarg; break;
         case 'l': arguments.daemon.listen = optarg; break;
         case 'w': arguments.daemon.workers = optarg; break;
+        case 'n': arguments.daemon.no_sandbox = true; break;
         case 'k': arguments.check = true; break;
         case 'p': arguments.print = true; break;
         case 'v': printf("fetchd %s\n", FETCHD_VERSION); exit(EXIT_SUCCESS);
@@ -66,6 +68,7 @@ static struct arguments read_arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct arguments arguments = read_arguments(argc, argv);
+    uv_os_setenv("UV_USE_IO_URING", "0");   /* its calls would pass by every filter */
     struct conf *conf = conf_create();
     char error[CONF_ERROR_BYTES];
     if (!conf) {

@@ -153,10 +153,16 @@ static void wind_up(struct supervisor *supervisor, const char *why)
 
 static void start(struct supervisor *supervisor, const char *why);
 
+/* Told once a start; a worker that can't be confined has ended instead. */
+static void note_ready(struct supervisor *supervisor, const struct ipc_ready *ready)
+{
+    log_info("worker %u: ready, pid %u, sandbox: %.*s", supervisor->number, supervisor->pid,
+             (int)ready->sandbox.length, ready->sandbox.length > 0 ? ready->sandbox.data : "");
+}
+
 static void become_ready(struct supervisor *supervisor, const char *why)
 {
     (void)why;
-    log_info("worker %u: ready, pid %u", supervisor->number, supervisor->pid);
     supervisor->was_ready = true;
     enter_state(supervisor, SUPERVISOR_READY, supervisor->daemon->conf->hang_timeout_ms);
     crew_worker_ready(&supervisor->daemon->crew, supervisor);
@@ -366,7 +372,8 @@ typedef void on_message(struct supervisor *supervisor, const union ipc_any *mess
 
 static void on_ready(struct supervisor *supervisor, const union ipc_any *message)
 {
-    (void)message;
+    if (supervisor->state == SUPERVISOR_STARTING)
+        note_ready(supervisor, &message->ready);
     supervisor_event(supervisor, SUPERVISOR_HELLO, "said READY twice");
 }
 

@@ -23,6 +23,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "fetchd-worker is started by fetchd and takes no arguments but --version\n");
         return 2;
     }
+    /* Its calls would pass by the filter of system calls. */
+    uv_os_setenv("UV_USE_IO_URING", "0");
     vitals_prepare();
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         log_line(LOG_LEVEL_ERROR, "libcurl does not start");

@@ -3,6 +3,7 @@
 #define WORKER_VITALS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Raises the soft limit of open files to the hard one, keeps memory in one arena, ignores SIGPIPE,
  * leaves no core file. */
@@ -16,5 +17,8 @@ unsigned vitals_connection_limit(void);
 
 /* Open descriptors now; 0 where nobody tells. */
 unsigned vitals_open_fds(void);
+
+/* Memory in use now; 0 where nobody tells. */
+size_t vitals_rss_bytes(void);
 
 #endif

@@ -2,9 +2,11 @@
 #include "worker.h"
 
 #include "log.h"
+#include "sandbox.h"
 #include "vitals.h"
 #include "websocket.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,10 +67,8 @@ static void on_uv_beat(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
     struct ipc_beat beat;
-    size_t rss_bytes = 0;
     IPC_INIT(BEAT, &beat);
-    uv_resident_set_memory(&rss_bytes);
-    beat.rss_bytes = rss_bytes;
+    beat.rss_bytes = vitals_rss_bytes();
     beat.open_fds = vitals_open_fds();
     beat.connections = worker->multis.watches.opened;
     beat.close_wait = watches_count_dead(&worker->multis.watches, NULL);
@@ -81,7 +81,20 @@ static void on_uv_beat(uv_timer_t *timer)
 
 /* ---- messages ---- */
 
-static void announce_ready(struct worker *worker)
+/* From here on the network may come. */
+static bool confine(const struct ipc_settings *settings, char *ret_text, size_t size)
+{
+    struct sandbox_order order = { .change_user = settings->user != UINT32_MAX && settings->group != UINT32_MAX,
+                                   .user = (uint32_t)settings->user, .group = (uint32_t)settings->group,
+                                   .core = settings->core };
+    if (settings->unconfined) {
+        snprintf(ret_text, size, "NONE, as --no-sandbox wants it");
+        return true;
+    }
+    return sandbox_enter(&order, ret_text, size) == 0;
+}
+
+static void announce_ready(struct worker *worker, const char *sandbox)
 {
     struct ipc_ready ready;
     IPC_INIT(READY, &ready);
@@ -89,12 +102,13 @@ static void announce_ready(struct worker *worker)
     ready.libraries = ipc_text(curl_version());
     if (ready.libraries.length > 256)
         ready.libraries.length = 256;
+    ready.sandbox = ipc_text(sandbox);
     say(worker, IPC_READY, &ready);
 }
 
 static void on_settings(struct worker *worker, uint32_t id, const union ipc_any *message)
 {
-    char reason[400];
+    char reason[400], sandbox[200];
     (void)id;
     log_set_level((unsigned)message->settings.log_level);
     if (!ipc_text_is(message->settings.build, FETCHD_VERSION)) {
@@ -109,11 +123,16 @@ static void on_settings(struct worker *worker, uint32_t id, const union ipc_any 
     if (worker->settings.connections == 0 || worker->settings.connections > allowed)
         worker->settings.connections = allowed;
     vitals_allow_core(message->settings.core);
+    if (!confine(&message->settings, sandbox, sizeof sandbox)) {
+        log_line(LOG_LEVEL_ERROR, "sandbox: %s; fetchd --no-sandbox does without one", sandbox);
+        stop(worker, WORKER_EXIT_BREACH);
+        return;
+    }
     worker->multis.watches.limit = worker->settings.connections;
     worker->ready = true;
     uv_timer_start(&worker->beat, on_uv_beat, BEAT_MS, BEAT_MS);
     log_line(LOG_LEVEL_DEBUG, "ready: at most %u connections", worker->settings.connections);
-    announce_ready(worker);
+    announce_ready(worker, sandbox);
 }
 
 /* libcurl starts them in the same phase of the loop: then there is room here for more. */
