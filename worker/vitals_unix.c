@@ -65,7 +65,7 @@ unsigned vitals_open_fds(void)
     rewinddir(own_fds);
     for (const struct dirent *entry; (entry = readdir(own_fds));)
         count += entry->d_name[0] != '.';
-    return count > 0 ? count - 1 : 0;   /* without the folder's own */
+    return count;
 }
 
 /* "SIZE RESIDENT ..." in pages. */
