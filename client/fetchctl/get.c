@@ -135,6 +135,8 @@ static int prepare(struct get *get)
     if (code == 0)
         code = recipe_init(&get->recipe, get->options);
     if (code == 0)
+        get->recipe.options.want_certs = get->write_out && strstr(get->write_out, "certs}");
+    if (code == 0)
         code = build_body(get);
     if (code == 0)
         code = load_small_body(get);

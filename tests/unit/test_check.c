@@ -173,6 +173,47 @@ static void nothing_hides_in_proxy_credentials_or_resolve(void **state)
     }
 }
 
+static void pins_are_hashes_and_never_files(void **state)
+{
+    (void)state;
+#define PIN "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    static const struct { const char *pin; int result; } rows[] = {
+        { "", 0 }, { PIN, 0 }, { PIN ";" PIN, 0 }, { "/etc/passwd", -1 }, { "sha256//", -1 }, { PIN "x", -1 },
+        { "sha1//AAAA", -1 }, { PIN ";/etc/passwd", -1 }, { ";" PIN, -1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ipc_fetch fetch = request("https://a/");
+        fetch.pinned_key = ipc_text(rows[i].pin);
+        assert_int_equal(check(&fetch), rows[i].result);
+    }
+}
+
+static void credentials_tls_and_proxies_have_their_forms(void **state)
+{
+    (void)state;
+    const struct ipc_bytes token = { (const uint8_t *)"t", 1 }, login = { (const uint8_t *)"u:p", 3 };
+    struct ipc_text to = IPC_TEXT("a:1:b:2"), no = IPC_TEXT("a:1:b");
+    for (int i = 0; i < 12; i++) {
+        struct ipc_fetch fetch = request(i == 11 ? "ws://a/" : "https://a/");
+        switch (i) {
+        case 0: fetch.bearer = token; break;
+        case 1: fetch.tls_min = ipc_text("1.2"); fetch.tls_max = ipc_text("1.2"); break;
+        case 2: fetch.connect_to = (struct ipc_texts){ &to, 1 }; break;
+        case 3: fetch.auth = ipc_text("digest"); fetch.proxy_auth = ipc_text("any"); break;
+        case 4: fetch.bearer = token; fetch.credentials = login; break;
+        case 5: fetch.bearer = (struct ipc_bytes){ (const uint8_t *)"t\r\n", 3 }; break;
+        case 6: fetch.tls_min = ipc_text("1.3"); fetch.tls_max = ipc_text("1.2"); break;
+        case 7: fetch.tls_min = ipc_text("1.4"); break;
+        case 8: fetch.connect_to = (struct ipc_texts){ &no, 1 }; break;
+        case 9: fetch.auth = ipc_text("ntlm"); break;
+        case 10: fetch.key_pem = token; break;
+        case 11: fetch.auth = ipc_text("digest"); break;
+        }
+        if (check(&fetch) != (i < 4 ? 0 : -1))
+            fail_msg("case %d", i);
+    }
+}
+
 static void unknown_http_versions_are_refused(void **state)
 {
     (void)state;
@@ -197,4 +238,6 @@ UNIT_TESTS(
     TEST(ftp_only_downloads),
     TEST(bodies_that_contradict_the_request_are_refused),
     TEST(nothing_hides_in_proxy_credentials_or_resolve),
+    TEST(pins_are_hashes_and_never_files),
+    TEST(credentials_tls_and_proxies_have_their_forms),
     TEST(unknown_http_versions_are_refused))

@@ -30,6 +30,7 @@ static void each_code_has_its_name_and_phase(void **state)
         { CURLE_COULDNT_CONNECT, PHASE_CONNECT, ECONNREFUSED, "", "connect.refused", "connect", true },
         { CURLE_COULDNT_CONNECT, PHASE_CONNECT, EHOSTUNREACH, "", "connect.failed", "connect", true },
         { CURLE_OPERATION_TIMEDOUT, PHASE_CONNECT, 0, "", "connect.timeout", "connect", true },
+        { CURLE_SSL_PINNEDPUBKEYNOTMATCH, PHASE_TLS, 0, "", "tls.pinned_key", "tls", false },
         { CURLE_OPERATION_TIMEDOUT, PHASE_WAIT, 0, "", "timeout.total", "wait", false },
         { CURLE_PEER_FAILED_VERIFICATION, PHASE_TLS, 0, "", "tls.certificate", "tls", false },
         { CURLE_SSL_CONNECT_ERROR, PHASE_TLS, ECONNRESET, "", "tls.peer_reset", "tls", true },
@@ -92,10 +93,60 @@ static void a_proxys_answer_to_connect_is_the_reason(void **state)
     assert_int_equal(failure.error, IPC_ERROR_PROXY_AUTH);
     context.proxy_status = 502;
     failure_from_curl(&context, &failure);
-    assert_int_equal(failure.error, IPC_ERROR_PROXY_FAILED);
+    assert_int_equal(failure.error, IPC_ERROR_PROXY_TARGET);
+    context.proxy_status = 403;
     context.code = CURLE_COULDNT_CONNECT;
     failure_from_curl(&context, &failure);
     assert_int_equal(failure.error, IPC_ERROR_PROXY_FAILED);
+}
+
+static void what_a_proxy_does_is_named_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        CURLcode code;
+        enum failure_phase phase;
+        int os_errno;
+        long status, proxy_code;
+        enum ipc_error_code error;
+    } rows[] = {
+        { CURLE_COULDNT_CONNECT, PHASE_CONNECT, ECONNREFUSED, 0, 0, IPC_ERROR_PROXY_REFUSED },
+        { CURLE_COULDNT_CONNECT, PHASE_CONNECT, EHOSTUNREACH, 0, 0, IPC_ERROR_PROXY_CONNECT },
+        { CURLE_COULDNT_CONNECT, PHASE_PROXY, 0, 403, 0, IPC_ERROR_PROXY_FAILED },
+        { CURLE_COULDNT_CONNECT, PHASE_PROXY, 0, 504, 0, IPC_ERROR_PROXY_TARGET },
+        { CURLE_RECV_ERROR, PHASE_PROXY, ECONNRESET, 0, 0, IPC_ERROR_PROXY_FAILED },
+        { CURLE_GOT_NOTHING, PHASE_PROXY, 0, 0, 0, IPC_ERROR_PROXY_FAILED },
+        { CURLE_SSL_CONNECT_ERROR, PHASE_PROXY, 0, 0, 0, IPC_ERROR_PROXY_TLS },
+        { CURLE_PEER_FAILED_VERIFICATION, PHASE_PROXY, 0, 0, 0, IPC_ERROR_PROXY_CERTIFICATE },
+        { CURLE_PEER_FAILED_VERIFICATION, PHASE_TLS, 0, 200, 0, IPC_ERROR_TLS_CERTIFICATE },
+        { CURLE_SSL_CONNECT_ERROR, PHASE_TLS, ECONNRESET, 200, 0, IPC_ERROR_TLS_PEER_RESET },
+        { CURLE_PROXY, PHASE_PROXY, 0, 0, CURLPX_USER_REJECTED, IPC_ERROR_PROXY_AUTH },
+        { CURLE_PROXY, PHASE_PROXY, 0, 0, CURLPX_REPLY_CONNECTION_REFUSED, IPC_ERROR_PROXY_TARGET },
+        { CURLE_PROXY, PHASE_PROXY, 0, 0, CURLPX_RESOLVE_HOST, IPC_ERROR_DNS_FAILED },
+        { CURLE_PROXY, PHASE_PROXY, 0, 0, CURLPX_REPLY_NOT_ALLOWED, IPC_ERROR_PROXY_FAILED },
+        { CURLE_RECV_ERROR, PHASE_WAIT, ECONNRESET, 200, 0, IPC_ERROR_RECEIVE_FAILED },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct failure failure;
+        struct failure_context context = {
+            .code = rows[i].code, .text = "", .os_errno = rows[i].os_errno, .phase = rows[i].phase, .proxied = true,
+            .proxy_status = rows[i].status, .proxy_code = rows[i].proxy_code,
+        };
+        failure_from_curl(&context, &failure);
+        if (failure.error != rows[i].error)
+            fail_msg("row %zu: %s", i, ipc_error_name(failure.error));
+    }
+}
+
+static void a_time_that_is_over_is_named_by_where_it_went(void **state)
+{
+    (void)state;
+    assert_int_equal(failure_of_time(PHASE_DNS, false), IPC_ERROR_DNS_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_CONNECT, false), IPC_ERROR_CONNECT_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_TLS, false), IPC_ERROR_TLS_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_CONNECT, true), IPC_ERROR_PROXY_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_PROXY, true), IPC_ERROR_PROXY_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_TLS, true), IPC_ERROR_TLS_TIMEOUT);
 }
 
 static void the_message_has_libcurls_words_or_ours(void **state)
@@ -118,4 +169,6 @@ UNIT_TESTS(
     TEST(each_code_has_its_name_and_phase),
     TEST(what_may_have_been_done_is_not_retryable),
     TEST(a_proxys_answer_to_connect_is_the_reason),
+    TEST(what_a_proxy_does_is_named_apart),
+    TEST(a_time_that_is_over_is_named_by_where_it_went),
     TEST(the_message_has_libcurls_words_or_ours))
