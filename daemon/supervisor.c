@@ -696,7 +696,6 @@ static void start(struct supervisor *supervisor, const char *why)
         wind_up(supervisor, uv_strerror(status));
         return;
     }
-    supervisor->channel.out.wipes = true;
     supervisor->open_handles++;
     daemon_send_settings(daemon, supervisor);
 }

@@ -4,7 +4,6 @@
 #include "answer.h"
 #include "ipc/origin.h"
 #include "ipc/redirect.h"
-#include "ipc/secret.h"
 #include "keep.h"
 #include "memo.h"
 #include "transfer.h"
@@ -95,7 +94,7 @@ void hop_say(struct transfer *transfer)
 /* The cookies of the next hop, and its URL when the daemon wants another. */
 static bool keep_go(struct transfer *transfer, const struct ipc_go *go)
 {
-    ipc_secret_free(transfer->go);
+    free(transfer->go);
     transfer->go = keep_message(IPC_GO, go);
     if (!transfer->go || go->url.length == 0)
         return transfer->go != NULL;
