@@ -102,14 +102,40 @@ static void take_plain(struct ipc_fetch *fetch, const struct fetchd_options *opt
     fetch->compressed = options->compressed;
     fetch->http_version = ipc_text(options->http_version);
     fetch->fresh = options->fresh;
-    fetch->credentials = string_bytes(options->credentials);
-    fetch->proxy = ipc_text(options->proxy);
-    fetch->ca_pem = bytes(options->ca_pem, options->ca_pem_size);
-    fetch->cert_pem = bytes(options->cert_pem, options->cert_pem_size);
-    fetch->key_pem = bytes(options->key_pem, options->key_pem_size);
-    fetch->insecure = options->insecure;
     fetch->attempts = options->attempts;
     fetch->retry_5xx = options->retry_5xx;
+}
+
+static void take_proxy(struct ipc_fetch *fetch, const struct fetchd_options *options)
+{
+    fetch->proxy = ipc_text(options->proxy);
+    fetch->proxy_credentials = string_bytes(options->proxy_credentials);
+    fetch->proxy_auth = ipc_text(options->proxy_auth);
+    fetch->proxy_ca_pem = bytes(options->proxy_ca_pem, options->proxy_ca_pem_size);
+    fetch->proxy_insecure = options->proxy_insecure;
+    fetch->proxy_pool = ipc_text(options->proxy_pool);
+    fetch->proxy_key = ipc_text(options->proxy_key);
+}
+
+static void take_identity(struct ipc_fetch *fetch, const struct fetchd_options *options)
+{
+    fetch->credentials = string_bytes(options->credentials);
+    fetch->auth = ipc_text(options->auth);
+    fetch->bearer = string_bytes(options->bearer);
+    fetch->cert_pem = bytes(options->cert_pem, options->cert_pem_size);
+    fetch->key_pem = bytes(options->key_pem, options->key_pem_size);
+}
+
+static void take_trust(struct ipc_fetch *fetch, const struct fetchd_options *options)
+{
+    fetch->ca_pem = bytes(options->ca_pem, options->ca_pem_size);
+    fetch->ca_extends = options->ca_extends;
+    fetch->pinned_key = ipc_text(options->pinned_key);
+    fetch->tls_min = ipc_text(options->tls_min);
+    fetch->tls_max = ipc_text(options->tls_max);
+    fetch->tls_timeout_ms = options->tls_timeout_ms;
+    fetch->want_certs = options->want_certs;
+    fetch->insecure = options->insecure;
 }
 
 static void take_websocket(struct ipc_fetch *fetch, const struct fetchd_options *options)
@@ -123,13 +149,6 @@ static void take_websocket(struct ipc_fetch *fetch, const struct fetchd_options 
     if (options->close_timeout_ms)
         fetch->close_timeout_ms = options->close_timeout_ms;
     fetch->reconnect = options->reconnect;
-}
-
-static void take_ftp(struct ipc_fetch *fetch, const struct fetchd_options *options)
-{
-    fetch->ftp_tls = ipc_text(options->ftp_tls);
-    fetch->list_names = options->list_names;
-    fetch->ftp_create_dirs = options->ftp_create_dirs;
 }
 
 static int check_length(const struct ipc_field *field, size_t length, struct failure *failure)
@@ -190,15 +209,19 @@ int ask_build(struct ask *ask, const struct fetchd_options *options, struct fail
         return refuse(ret_failure, "a body is either given whole or streamed, not both");
     IPC_INIT(FETCH, &ask->fetch);
     take_plain(&ask->fetch, options);
+    take_identity(&ask->fetch, options);
+    take_proxy(&ask->fetch, options);
+    take_trust(&ask->fetch, options);
     take_body(&ask->fetch, options);
     take_limits(&ask->fetch, options);
     take_websocket(&ask->fetch, options);
-    take_ftp(&ask->fetch, options);
     if (ask_is_websocket(ask) && (options->body_streamed || options->body_size > 0))
         return refuse(ret_failure, "a WebSocket has no body");
     if (take_headers(ask, ret_failure) < 0
         || take_texts(ask->resolve, options->resolve, options->resolve_count, "resolve", &ask->fetch.resolve,
                       ret_failure) < 0
+        || take_texts(ask->connect_to, options->connect_to, options->connect_to_count, "connect_to",
+                      &ask->fetch.connect_to, ret_failure) < 0
         || take_texts(ask->require, options->require, options->require_count, "require", &ask->fetch.require,
                       ret_failure) < 0
         || take_texts(ask->subprotocols, options->subprotocols, options->subprotocol_count, "subprotocols",

@@ -13,7 +13,7 @@ struct ask {
     struct fetchd_options options;
     struct ipc_fetch fetch;
     struct ipc_pair headers[ASK_HEADERS];
-    struct ipc_text resolve[ASK_TEXTS], require[ASK_TEXTS], subprotocols[ASK_TEXTS];
+    struct ipc_text resolve[ASK_TEXTS], connect_to[ASK_TEXTS], require[ASK_TEXTS], subprotocols[ASK_TEXTS];
 };
 
 /* 0, or -1 with *ret_failure set for what no FETCH can say: the daemon would close the connection, and

@@ -35,23 +35,37 @@ static const char *add_text(struct words *words, struct ipc_text text)
     return words_add(words, text.data, text.length);
 }
 
-static int fill_response(struct words *words, struct fetchd_response *out, uint64_t status,
-                         struct ipc_text version, struct ipc_text url, const struct ipc_pairs *headers)
+static size_t texts_size(const struct ipc_texts *texts)
 {
+    size_t bytes = texts->count * sizeof(const char *);
+    for (size_t i = 0; i < texts->count; i++)
+        bytes += words_size(texts->items[i].length);
+    return bytes;
+}
+
+static int fill_response(struct words *words, struct fetchd_response *out, const struct ipc_response *message)
+{
+    const struct ipc_pairs *headers = &message->headers;
     size_t count = headers->count;
-    size_t bytes = count * sizeof(struct fetchd_header) + words_size(version.length) + words_size(url.length);
+    size_t bytes = count * sizeof(struct fetchd_header) + words_size(message->http_version.length)
+        + words_size(message->url.length) + texts_size(&message->certs);
     for (size_t i = 0; i < count; i++)
         bytes += words_size(headers->items[i].name.length) + words_size(headers->items[i].value.length);
     if (words_begin(words, bytes) < 0)
         return -1;
     struct fetchd_header *copies = words_array(words, count * sizeof *copies);
+    const char **certs = words_array(words, message->certs.count * sizeof *certs);
     for (size_t i = 0; i < count; i++) {
         const struct ipc_pair *pair = &headers->items[i];
         copies[i].name = words_add(words, pair->name.data, pair->name.length);
         copies[i].value = words_add(words, pair->value.data, pair->value.length);
     }
-    *out = (struct fetchd_response){ .status = (unsigned)status, .http_version = add_text(words, version),
-                                     .url = add_text(words, url), .headers = copies, .header_count = count };
+    for (size_t i = 0; i < message->certs.count; i++)
+        certs[i] = add_text(words, message->certs.items[i]);
+    *out = (struct fetchd_response){ .status = (unsigned)message->status,
+                                     .http_version = add_text(words, message->http_version),
+                                     .url = add_text(words, message->url), .headers = copies, .header_count = count,
+                                     .certs = certs, .cert_count = message->certs.count };
     return 0;
 }
 
@@ -169,8 +183,9 @@ static const struct fetchd_event *open_hop(struct fetchd_request *request, const
     struct ipc_hop hop;
     if (ipc_unpack(&client->decoder, IPC_DAEMON_TO_CLIENT, frame, &hop) < 0)
         return fail_frame(request, IPC_ERROR_PROTOCOL_VIOLATION);
-    if (fill_response(&client->event_words, &client->response, hop.status, hop.http_version, hop.url,
-                      &hop.headers) < 0)
+    struct ipc_response message = { .status = hop.status, .http_version = hop.http_version, .url = hop.url,
+                                    .headers = hop.headers };
+    if (fill_response(&client->event_words, &client->response, &message) < 0)
         return fail_frame(request, IPC_ERROR_OUT_OF_MEMORY);
     event(client, FETCHD_EVENT_HOP, request);
     client->event.response = &client->response;
@@ -185,7 +200,7 @@ static const struct fetchd_event *open_response(struct fetchd_request *request, 
     if (ipc_unpack(&client->decoder, IPC_DAEMON_TO_CLIENT, frame, &message) < 0)
         return fail_frame(request, IPC_ERROR_PROTOCOL_VIOLATION);
     if (fill_response(request->waited_for ? &request->response_words : &client->event_words, response,
-                      message.status, message.http_version, message.url, &message.headers) < 0)
+                      &message) < 0)
         return fail_frame(request, IPC_ERROR_OUT_OF_MEMORY);
     request->has_response = request->waited_for;
     bool opens = request->websocket && response->status == 101;

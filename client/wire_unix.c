@@ -21,6 +21,7 @@ void wire_init(struct wire *wire)
 {
     *wire = (struct wire){ .fd = -1 };
     ipc_buffer_init(&wire->out, OUT_BYTES);
+    wire->out.wipes = true;
 }
 
 void wire_finish(struct wire *wire)

@@ -54,6 +54,8 @@ static enum log_level log_level_of(const struct conf *conf)
     return levels[conf->log_level];
 }
 
+static const char *const tls_versions[] = { "1.0", "1.1", "1.2", "1.3" };   /* as in settings.def */
+
 /* A worker's slice of the configuration: values, never a path. */
 void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
 {
@@ -68,6 +70,7 @@ void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
     settings.egress_allow = borrow_list(&conf->egress_allow, allow);
     settings.egress_deny = borrow_list(&conf->egress_deny, deny);
     settings.connect_timeout_ms = conf->connect_timeout_ms;
+    settings.tls_timeout_ms = conf->tls_timeout_ms;
     settings.headers_timeout_ms = conf->headers_timeout_ms;
     settings.idle_timeout_ms = conf->idle_timeout_ms;
     settings.total_timeout_ms = conf->total_timeout_ms;
@@ -84,6 +87,9 @@ void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
     settings.partitions = conf->partitions;
     settings.partition_idle_ms = conf->partition_idle_ms;
     settings.resolver_threads = conf->resolver_threads;
+    settings.dns_lifetime_ms = conf->dns_lifetime_ms;
+    settings.doh_url = ipc_text(conf->doh_url);
+    settings.tls_min = ipc_text(tls_versions[conf->tls_min_version]);
     settings.user_agent = IPC_TEXT("fetchd/" FETCHD_VERSION);
     supervisor_send(supervisor, IPC_SETTINGS, 0, &settings);
 }

@@ -7,7 +7,7 @@
 
 const char *health_reason_name(enum health_reason reason)
 {
-    static const char *const names[HEALTH_REASONS] = { "peer_reset", "certificate", "handshake" };
+    static const char *const names[HEALTH_REASONS] = { "peer_reset", "certificate", "handshake", "timeout" };
     return names[reason];
 }
 
@@ -15,7 +15,8 @@ enum health_reason health_reason_of(enum ipc_error_code code)
 {
     static const struct { enum ipc_error_code code; enum health_reason reason; } reasons[] = {
         { IPC_ERROR_TLS_PEER_RESET, HEALTH_PEER_RESET }, { IPC_ERROR_TLS_CERTIFICATE, HEALTH_CERTIFICATE },
-        { IPC_ERROR_TLS_HANDSHAKE, HEALTH_HANDSHAKE },
+        { IPC_ERROR_TLS_HANDSHAKE, HEALTH_HANDSHAKE }, { IPC_ERROR_TLS_PINNED_KEY, HEALTH_CERTIFICATE },
+        { IPC_ERROR_TLS_TIMEOUT, HEALTH_TIMEOUT },
     };
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
         if (reasons[i].code == code)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum health_reason { HEALTH_PEER_RESET, HEALTH_CERTIFICATE, HEALTH_HANDSHAKE, HEALTH_REASONS };
+enum health_reason { HEALTH_PEER_RESET, HEALTH_CERTIFICATE, HEALTH_HANDSHAKE, HEALTH_TIMEOUT, HEALTH_REASONS };
 const char *health_reason_name(enum health_reason reason);
 
 struct health {

@@ -15,6 +15,7 @@
 #include "ipc/error.h"
 #include "ipc/pack.h"
 #include "ipc/redirect.h"
+#include "ipc/secret.h"
 #include "ipc/unpack.h"
 
 #include <stdio.h>
@@ -173,17 +174,18 @@ static void destroy(struct request *request)
         jar_release(request->jar, (uint64_t)time(NULL));
     if (request->origin)
         origins_release(&request->daemon->origins, request->origin);
-    free(request->kept);
+    ipc_secret_free(request->kept);
     free(request);
 }
 
+/* It may hold credentials, and ends with the request. */
 static int keep(struct request *request, const uint8_t *body, size_t length)
 {
-    uint8_t *copy = malloc(length);
+    uint8_t *copy = ipc_secret_alloc(length);
     if (!copy)
         return -1;
     memcpy(copy, body, length);
-    free(request->kept);
+    ipc_secret_free(request->kept);
     if (request->session)
         request->session->principal->kept_bytes += length - request->kept_length;
     request->kept = copy;
@@ -402,6 +404,7 @@ static int keep_packed(struct request *request, const struct ipc_fetch *fetch)
     struct ipc_buffer packed;
     struct ipc_frame frame;
     ipc_buffer_init(&packed, FETCH_BYTES + 64);
+    packed.wipes = true;
     int result = ipc_pack(&packed, IPC_CLIENT, IPC_FETCH, 0, fetch);
     if (result == 0 && ipc_frame_read(ipc_buffer_data(&packed), ipc_buffer_length(&packed), &frame, NULL)
                            == IPC_FRAME_OK)
@@ -461,6 +464,15 @@ static const char *missing_feature(const struct ipc_texts *wanted, char *ret_tex
     return ret_text;
 }
 
+/* What the operator does not let requests ask for. */
+static const char *not_allowed(const struct conf *conf, const struct ipc_fetch *fetch)
+{
+    if ((fetch->insecure || fetch->proxy_insecure) && !conf->tls_insecure)
+        return "certificates are checked here: the operator can let requests switch that off by [tls] insecure = yes; "
+               "to trust a certificate of your own give its authority (fetchctl --cacert)";
+    return NULL;
+}
+
 static bool over_quota(const struct session *session, size_t bytes, char ret_reason[QUOTA_REASON_BYTES])
 {
     struct quota quota = session_quota(session);
@@ -505,12 +517,15 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
     struct daemon *daemon = session->daemon;
     struct jar *jar = fetch->session.length > 0 ? jars_find(&session->principal->jars, fetch->session) : NULL;
     char text[QUOTA_REASON_BYTES];
+    const char *reason;
     daemon->accepted++;
     session->principal->accepted++;
     if (daemon->state != DAEMON_RUNNING) {
         refuse(session, id, IPC_ERROR_DRAINING, true, NULL);
     } else if (missing_feature(&fetch->require, text, sizeof text)) {
         refuse(session, id, IPC_ERROR_REQUEST_UNSUPPORTED, false, text);
+    } else if ((reason = not_allowed(daemon->conf, fetch))) {
+        refuse(session, id, IPC_ERROR_ACCESS_DENIED, false, reason);
     } else if (session_streams(session) >= daemon->conf->streams) {
         refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests open on this connection ([daemon] streams)");
     } else if (daemon->in_flight >= daemon->conf->requests) {

@@ -12,11 +12,19 @@
 static const struct { enum ipc_error_code code; struct retry_class class; } classes[] = {
     /*                               origin's fault, passing, nothing arrived */
     { IPC_ERROR_DNS_FAILED,          { true, true, true } },
+    { IPC_ERROR_DNS_TIMEOUT,         { true, true, true } },
     { IPC_ERROR_CONNECT_REFUSED,     { true, true, true } },
     { IPC_ERROR_CONNECT_FAILED,      { true, true, true } },
     { IPC_ERROR_CONNECT_TIMEOUT,     { true, true, true } },
     { IPC_ERROR_TLS_PEER_RESET,      { true, true, true } },
     { IPC_ERROR_TLS_HANDSHAKE,       { true, false, true } },
+    { IPC_ERROR_TLS_TIMEOUT,         { true, true, true } },
+    { IPC_ERROR_PROXY_DNS,           { false, true, true } },
+    { IPC_ERROR_PROXY_REFUSED,       { false, true, true } },
+    { IPC_ERROR_PROXY_CONNECT,       { false, true, true } },
+    { IPC_ERROR_PROXY_TIMEOUT,       { false, true, true } },
+    { IPC_ERROR_PROXY_TLS,           { false, true, true } },
+    { IPC_ERROR_PROXY_TARGET,        { true, true, true } },
     { IPC_ERROR_TIMEOUT_HEADERS,     { true, false, false } },
     { IPC_ERROR_TIMEOUT_IDLE,        { true, false, false } },
     { IPC_ERROR_HTTP2_STREAM,        { true, true, false } },
@@ -24,7 +32,6 @@ static const struct { enum ipc_error_code code; struct retry_class class; } clas
     { IPC_ERROR_SEND_FAILED,         { true, true, false } },
     { IPC_ERROR_RECEIVE_FAILED,      { true, true, false } },
     { IPC_ERROR_RECEIVE_EMPTY,       { true, true, false } },
-    { IPC_ERROR_FTP_UNAVAILABLE,     { true, true, false } },
     { IPC_ERROR_BODY_REWIND,         { false, true, false } },
 };
 

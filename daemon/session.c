@@ -11,6 +11,7 @@
 
 #include "ipc/frame.h"
 #include "ipc/pack.h"
+#include "ipc/secret.h"
 #include "ipc/unpack.h"
 
 #include <stdlib.h>
@@ -159,6 +160,9 @@ static void on_frame(struct ipc_channel *channel, const struct ipc_frame *frame)
     struct session *session = channel->owner;
     session->partial_since_ms = 0;
     methods_dispatch(session, frame);
+    /* Its credentials are where they are needed by now. The bytes are the channel's own. */
+    if (frame->type == IPC_FETCH)
+        ipc_secret_wipe((void *)(uintptr_t)frame->body, frame->body_length);
 }
 
 static void on_end(struct ipc_channel *channel, int status, const char *reason)
@@ -378,6 +382,7 @@ struct session *session_create(struct daemon *daemon, int fd, unsigned number)
     }
     principal->sessions++;
     daemon->session_count++;
+    session->channel.in.wipes = true;
     session->open_handles = 2;
     uv_timer_init(&daemon->loop, &session->timer);
     session->timer.data = session;

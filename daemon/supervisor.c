@@ -696,6 +696,7 @@ static void start(struct supervisor *supervisor, const char *why)
         wind_up(supervisor, uv_strerror(status));
         return;
     }
+    supervisor->channel.out.wipes = true;
     supervisor->open_handles++;
     daemon_send_settings(daemon, supervisor);
 }

@@ -1,6 +1,8 @@
 /* A growing byte buffer with a ceiling. */
 #include "buffer.h"
 
+#include "secret.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,8 @@ void ipc_buffer_init(struct ipc_buffer *buffer, size_t limit_bytes)
 
 void ipc_buffer_finish(struct ipc_buffer *buffer)
 {
+    if (buffer->wipes)
+        ipc_secret_wipe(buffer->memory, buffer->end);
     free(buffer->memory);
     ipc_buffer_init(buffer, buffer->limit);
 }
@@ -23,8 +27,23 @@ static void move_to_front(struct ipc_buffer *buffer)
     size_t length = ipc_buffer_length(buffer);
     if (length > 0)
         memmove(buffer->memory, ipc_buffer_data(buffer), length);
+    if (buffer->wipes)
+        ipc_secret_wipe(buffer->memory + length, buffer->end - length);
     buffer->start = 0;
     buffer->end = length;
+}
+
+/* realloc would leave a copy behind. */
+static uint8_t *move_to_larger(struct ipc_buffer *buffer, size_t capacity)
+{
+    uint8_t *memory = malloc(capacity);
+    if (!memory)
+        return NULL;
+    if (buffer->end > 0)
+        memcpy(memory, buffer->memory, buffer->end);
+    ipc_secret_wipe(buffer->memory, buffer->end);
+    free(buffer->memory);
+    return memory;
 }
 
 static int grow(struct ipc_buffer *buffer, size_t needed)
@@ -32,7 +51,7 @@ static int grow(struct ipc_buffer *buffer, size_t needed)
     size_t capacity = buffer->capacity ? buffer->capacity : SMALL_BYTES;
     while (capacity < needed)
         capacity *= 2;
-    uint8_t *memory = realloc(buffer->memory, capacity);
+    uint8_t *memory = buffer->wipes ? move_to_larger(buffer, capacity) : realloc(buffer->memory, capacity);
     if (!memory)
         return -1;
     buffer->memory = memory;
@@ -74,6 +93,8 @@ int ipc_buffer_append(struct ipc_buffer *buffer, const void *data, size_t bytes)
 
 void ipc_buffer_consume(struct ipc_buffer *buffer, size_t bytes)
 {
+    if (buffer->wipes)
+        ipc_secret_wipe(ipc_buffer_data(buffer), bytes);
     buffer->start += bytes;
     if (buffer->start < buffer->end)
         return;

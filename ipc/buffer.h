@@ -2,6 +2,7 @@
 #ifndef IPC_BUFFER_H
 #define IPC_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@ struct ipc_buffer {
     size_t capacity;
     size_t limit;      /* unread bytes never exceed it */
     size_t kept;       /* an emptied buffer above this gives its memory back; 64 KiB unless set */
+    bool wipes;        /* what was read is overwritten: it may be secret. false unless set */
 };
 
 void ipc_buffer_init(struct ipc_buffer *buffer, size_t limit_bytes);

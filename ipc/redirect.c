@@ -61,6 +61,14 @@ static bool may_follow(const struct ipc_origin *from, const struct ipc_origin *t
     return ipc_text_is(to->scheme, "http") || ipc_text_is(to->scheme, "https");
 }
 
+/* A client certificate is one, too: curl shows it wherever a redirect leads, browsers do not. */
+static void drop_credentials(struct ipc_fetch *fetch)
+{
+    const struct ipc_bytes none = { NULL, 0 };
+    fetch->credentials = fetch->bearer = fetch->cert_pem = fetch->key_pem = none;
+    fetch->auth = (struct ipc_text){ NULL, 0 };
+}
+
 int ipc_redirect_apply(struct ipc_fetch *fetch, unsigned status, struct ipc_text url,
                        struct ipc_redirect_headers *kept, const char **ret_reason)
 {
@@ -80,7 +88,7 @@ int ipc_redirect_apply(struct ipc_fetch *fetch, unsigned status, struct ipc_text
         fetch->body_length = UINT64_MAX;
     }
     if (!same_origin)
-        fetch->credentials = (struct ipc_bytes){ NULL, 0 };
+        drop_credentials(fetch);
     fetch->cookies = (struct ipc_pairs){ NULL, 0 };
     fetch->url = url;
     return 0;

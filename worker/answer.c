@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHALLENGES_MAX 5           /* a nonce may go stale once or twice */
 #define DROPPED_MAX (64 * 1024)   /* of a redirect's body, to keep its connection; above it is cut */
 
 /* It shares the windows of HTTP/2 from now on. */
@@ -31,7 +32,10 @@ void answer_reset(struct transfer *transfer)
     end_window(transfer);
     transfer->is_hop = false;
     transfer->dropped_bytes = 0;
-    transfer->receive_paused = false;
+    transfer->receive_paused = transfer->deferred = false;
+    free(transfer->certs);
+    transfer->certs = NULL;
+    transfer->cert_count = 0;
     headers_reset(&transfer->headers, transfer->owner->settings->max_header_bytes);
 }
 
@@ -55,7 +59,7 @@ void answer_respond(struct transfer *transfer)
     struct ipc_response response;
     struct memo memo;
     IPC_INIT(RESPONSE, &response);
-    response.status = transfer->is_http ? transfer->headers.status : ftp_make_headers(transfer);
+    response.status = transfer->is_http ? transfer->headers.status : 200;   /* FTP has none that fits */
     response.http_version = ipc_text(transfer->headers.version);
     response.headers = answer_pairs(transfer);
     response.url = transfer->fetch->url;
@@ -65,6 +69,7 @@ void answer_respond(struct transfer *transfer)
         response.set_cookies.count = memo.cookie_count;
         response.hsts = memo.wants_tls ? &memo.hsts : NULL;
     }
+    response.certs = (struct ipc_texts){ transfer->cert_texts, transfer->cert_count };
     transfer->done.status = response.status;
     transfer->responded = true;
     transfer_say(transfer, IPC_RESPONSE, &response);
@@ -94,15 +99,35 @@ static bool begin_decoding(struct transfer *transfer)
     return false;
 }
 
-static bool on_headers_complete(struct transfer *transfer)
+static bool negotiates(struct ipc_text auth)
 {
-    unsigned status = transfer->headers.status;
-    transfer->phase = PHASE_BODY;
-    deadline_enter(&transfer->deadline, DEADLINE_IDLE);
-    if (status < 200 && !transfer->websocket) {
-        transfer_doom(transfer, IPC_ERROR_HTTP_PROTOCOL, "the origin changes the protocol unasked");
+    return auth.length > 0 && !ipc_text_is(auth, "basic");
+}
+
+/* To a request for credentials that are not shown at once libcurl may answer with another request, which only it
+ * knows. Then the next head comes; if it gives up, the body comes, or the end. */
+static bool is_challenge(const struct transfer *transfer)
+{
+    const struct ipc_fetch *fetch = transfer->fetch;
+    return (transfer->headers.status == 401 && negotiates(fetch->auth))
+        || (transfer->headers.status == 407 && negotiates(fetch->proxy_auth));
+}
+
+static bool defer(struct transfer *transfer)
+{
+    if (++transfer->challenges > CHALLENGES_MAX) {
+        transfer_doom(transfer, IPC_ERROR_HTTP_PROTOCOL, "the origin asks for credentials again and again");
         return false;
     }
+    transfer->deferred = true;
+    return true;
+}
+
+/* The head is the answer's. */
+static bool settle(struct transfer *transfer)
+{
+    unsigned status = transfer->headers.status;
+    transfer->deferred = false;
     if (status == 407 && transfer->fetch->proxy.length > 0) {
         transfer_doom(transfer, IPC_ERROR_PROXY_AUTH, "the proxy answered 407");
         return false;
@@ -118,12 +143,25 @@ static bool on_headers_complete(struct transfer *transfer)
     return true;
 }
 
+static bool on_headers_complete(struct transfer *transfer)
+{
+    transfer->phase = PHASE_BODY;
+    deadline_enter(&transfer->deadline, DEADLINE_IDLE);
+    if (transfer->headers.status < 200 && !transfer->websocket) {
+        transfer_doom(transfer, IPC_ERROR_HTTP_PROTOCOL, "the origin changes the protocol unasked");
+        return false;
+    }
+    return is_challenge(transfer) ? defer(transfer) : settle(transfer);
+}
+
 size_t answer_on_curl_header(char *line, size_t size, size_t count, void *data)
 {
     struct transfer *transfer = ((struct easy *)data)->transfer;
     size_t length = size * count;
     if (!transfer->is_http)
-        return ftp_on_line(transfer, line, length) ? length : 0;
+        return length;
+    if (transfer->deferred && length > 5 && memcmp(line, "HTTP/", 5) == 0)
+        answer_reset(transfer);   /* libcurl did ask again */
     if (length > 7 && memcmp(line, "HTTP/2 ", 7) == 0)
         begin_window(transfer);
     switch (headers_take(&transfer->headers, line, length)) {
@@ -167,10 +205,10 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
 {
     struct transfer *transfer = ((struct easy *)easy)->transfer;
     size_t length = size * count;
+    if (transfer->deferred && !settle(transfer))
+        return CURL_WRITEFUNC_ERROR;
     if (transfer->is_hop)
         return drop(transfer, length);
-    if (!transfer->is_http && ipc_text_is(transfer->fetch->method, "HEAD"))
-        return length;   /* libcurl gives what it knows of a file as a body, too */
     if (body_waits(&transfer->body)) {
         transfer->receive_paused = true;
         return CURL_WRITEFUNC_PAUSE;
@@ -231,6 +269,10 @@ void answer_resume(struct transfer *transfer)
 
 void answer_finish(struct transfer *transfer)
 {
+    if (transfer->deferred && !settle(transfer)) {
+        transfer_fail(transfer, transfer->failure.error, transfer->failure.message);
+        return;
+    }
     if (!transfer->responded)
         answer_respond(transfer);
     if (!body_waits(&transfer->body)) {

@@ -1,4 +1,4 @@
-/* The times a request has: to connect, to get the answer's headers, between two bytes of a body, and
+/* The times a request has: to connect, for a TLS handshake, to get the answer's headers, between two bytes of a body, and
  * in all. They are ours, beside libcurl's, because only we know which bytes are payload: an origin
  * that keeps a connection busy without ever sending a byte of its answer ends on time here. One timer
  * a request; it is armed again only for an earlier time, and looks at the clock when it fires. */
@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <uv.h>
 
-enum deadline_kind { DEADLINE_NONE, DEADLINE_CONNECT, DEADLINE_HEADERS, DEADLINE_IDLE, DEADLINE_TOTAL };
+enum deadline_kind {
+    DEADLINE_NONE, DEADLINE_CONNECT, DEADLINE_TLS, DEADLINE_HEADERS, DEADLINE_IDLE, DEADLINE_TOTAL,
+};
 
-/* Milliseconds; 0: none. */
-struct deadline_limits { uint64_t connect_ms, headers_ms, idle_ms, total_ms; };
+/* Milliseconds; 0: none. The time to connect holds for the TLS handshake too. */
+struct deadline_limits { uint64_t connect_ms, tls_ms, headers_ms, idle_ms, total_ms; };
 
 struct deadline {
     uv_timer_t timer;
@@ -20,6 +22,7 @@ struct deadline {
     struct deadline_limits limits;
     enum deadline_kind phase;    /* which of them runs beside the total */
     uint64_t phase_at_ms;        /* since when; for idle, the last byte */
+    uint64_t connect_at_ms;      /* when the time to connect began to run */
     uint64_t total_at_ms, wake_at_ms, armed_ms;
 };
 
@@ -30,6 +33,9 @@ void deadline_begin(struct deadline *deadline, const struct deadline_limits *lim
 
 /* Another time runs from now on; DEADLINE_NONE: only the total. */
 void deadline_enter(struct deadline *deadline, enum deadline_kind phase);
+
+/* A TLS handshake begins, with a proxy or with the origin. */
+void deadline_enter_tls(struct deadline *deadline);
 
 /* A byte of payload went by. Cheap. */
 void deadline_progress(struct deadline *deadline);

@@ -400,7 +400,7 @@ struct question {
 /* The address itself is allowed by a rule, or everything that it carries. */
 static bool is_allowed(const struct destination_policy *policy, const struct question *question)
 {
-    const char *host = question->destination->host;
+    const char *host = question->destination->overridden ? "" : question->destination->host;
     if (find_rule(&policy->allow, &question->address, host, question->port))
         return true;
     for (size_t i = 0; i < question->count; i++)
@@ -472,4 +472,69 @@ bool destination_allowed(const struct destination_policy *policy, const struct d
         return false;
     }
     return true;
+}
+
+/* ---- names without an address ---- */
+
+static const struct rule *find_name_rule(const struct rules *rules, const char *host, unsigned port, bool any_too)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct rule *rule = &rules->items[i];
+        if ((rule->port == 0 || rule->port == port)
+            && ((any_too && rule->type == RULE_ANY)
+                || (rule->type == RULE_NAME && name_matches(host, rule->text))))
+            return rule;
+    }
+    return NULL;
+}
+
+/* RFC 6761, 6.3: whoever looks it up finds its own loopback. */
+static bool is_localhost(const char *host)
+{
+    return name_matches(host, "localhost") || name_matches(host, ".localhost");
+}
+
+union socket_address { struct sockaddr any; struct sockaddr_in four; struct sockaddr_in6 six; };
+
+static bool read_figures(const char *host, unsigned port, union socket_address *ret_address)
+{
+    memset(ret_address, 0, sizeof *ret_address);
+    if (inet_pton(AF_INET, is_localhost(host) ? "127.0.0.1" : host, &ret_address->four.sin_addr) == 1) {
+        ret_address->four.sin_family = AF_INET;
+        ret_address->four.sin_port = htons((uint16_t)port);
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &ret_address->six.sin6_addr) != 1)
+        return false;
+    ret_address->six.sin6_family = AF_INET6;
+    ret_address->six.sin6_port = htons((uint16_t)port);
+    return true;
+}
+
+static bool is_denied(const struct destination_policy *policy, const char *host, unsigned port, bool any_too,
+                      char *ret_reason, size_t size)
+{
+    const struct rule *rule = find_name_rule(&policy->deny, host, port, any_too);
+    if (!rule || find_name_rule(&policy->allow, host, port, true))
+        return false;
+    snprintf(ret_reason, size, "host %s is %s%s, denied by [egress] deny; to allow it add %s:%u to [egress] allow",
+             host, rule->type == RULE_ANY ? "not allowed" : "of ", rule->type == RULE_ANY ? "" : rule->text, host,
+             port);
+    return true;
+}
+
+bool destination_name_allowed(const struct destination_policy *policy, const char *host, unsigned port,
+                              bool from_public, char *ret_reason, size_t size)
+{
+    union socket_address address;
+    if (!read_figures(host, port, &address))
+        return !is_denied(policy, host, port, true, ret_reason, size);
+    struct destination destination = { .address = &address.any, .host = host, .from_public = from_public };
+    return destination_allowed(policy, &destination, ret_reason, size);
+}
+
+bool destination_name_denied(const struct destination_policy *policy, const char *host, unsigned port,
+                             char *ret_reason, size_t size)
+{
+    return is_denied(policy, host, port, false, ret_reason, size);
 }

@@ -5,6 +5,7 @@
 #include "transfer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef _WIN32
@@ -18,22 +19,81 @@ static bool is_proxied(const struct transfer *transfer)
     return transfer->fetch->proxy.length > 0;
 }
 
-/* A proxy is where the client sends us, not where a redirect does. The rules hold for it all the
- * same: one on this host must be allowed like any other address. */
-static bool may_connect(struct transfer *transfer, const struct sockaddr *address)
+static bool is_overridden(const struct transfer *transfer)
 {
-    struct destination destination = {
-        .address = address,
-        .host = transfer->host,
-        .from_public = transfer->fetch->from_public && !is_proxied(transfer),
-    };
-    char reason[CURL_ERROR_SIZE];
-    if (destination_allowed(transfer->owner->settings->egress, &destination, reason, sizeof reason)) {
-        transfer->remote_public = is_proxied(transfer) || destination_kind(address) == DESTINATION_PUBLIC;
-        return true;
-    }
+    return transfer->fetch->resolve.count > 0;
+}
+
+/* The rules hold for a proxy too: one on this host must be allowed like any other address, unless the operator
+ * named it. It is where the client sends us, not where a redirect does. */
+static struct destination destination_of(const struct transfer *transfer, const struct sockaddr *address)
+{
+    if (is_proxied(transfer))
+        return (struct destination){ .address = address, .host = transfer->partition->proxy.host,
+                                     .overridden = is_overridden(transfer) };
+    return (struct destination){ .address = address, .host = transfer->target,
+                                 .from_public = transfer->fetch->from_public,
+                                 .overridden = is_overridden(transfer) };
+}
+
+static bool deny(struct transfer *transfer, const char *reason)
+{
     failure_set(&transfer->denial, IPC_ERROR_POLICY_DENIED, PHASE_CONNECT, "%s", reason);
     return false;
+}
+
+static bool may_connect(struct transfer *transfer, const struct sockaddr *address)
+{
+    struct destination destination = destination_of(transfer, address);
+    char reason[CURL_ERROR_SIZE];
+    bool exempt = is_proxied(transfer) && transfer->fetch->proxy_exempt;
+    if (!exempt
+        && !destination_allowed(transfer->owner->settings->egress, &destination, reason, sizeof reason))
+        return deny(transfer, reason);
+    transfer->remote_public = is_proxied(transfer) || destination_kind(address) == DESTINATION_PUBLIC;
+    return true;
+}
+
+/* As libcurl reads the host: 0x7f.1 is an address in figures, too. */
+static bool read_host(const char *url, char *ret_host, size_t size)
+{
+    char *host = NULL;
+    CURLU *parts = curl_url();
+    bool read = parts && curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK
+        && curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && strlen(host) < size;
+    if (read) {
+        size_t length = strlen(host), bracket = host[0] == '[';
+        memcpy(ret_host, host + bracket, length - 2 * bracket);
+        ret_host[length - 2 * bracket] = '\0';
+    }
+    curl_free(host);
+    curl_url_cleanup(parts);
+    return read;
+}
+
+/* What no connection of ours will show: a proxy connects to the target, and maybe looks its name up. */
+static bool may_ask_proxy(struct transfer *transfer)
+{
+    char host[sizeof transfer->target], reason[CURL_ERROR_SIZE];
+    bool elsewhere = strcmp(transfer->target, transfer->host) != 0;
+    if (elsewhere)
+        snprintf(host, sizeof host, "%s", transfer->target);
+    else if (!read_host(transfer->fetch->url.data, host, sizeof host))
+        return deny(transfer, "the host of the URL can't be read");
+    return destination_name_allowed(transfer->owner->settings->egress, host, transfer->target_port,
+                                    transfer->fetch->from_public, reason, sizeof reason)
+        || deny(transfer, reason);
+}
+
+bool dial_may_go(struct transfer *transfer)
+{
+    char reason[CURL_ERROR_SIZE];
+    bool elsewhere = transfer->fetch->connect_to.count > 0;
+    if (elsewhere
+        && destination_name_denied(transfer->owner->settings->egress, transfer->host, transfer->target_port,
+                                   reason, sizeof reason))
+        return deny(transfer, reason);
+    return !is_proxied(transfer) || may_ask_proxy(transfer);
 }
 
 curl_socket_t dial_on_curl_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
@@ -51,6 +111,7 @@ curl_socket_t dial_on_curl_open_socket(void *data, curlsocktype purpose, struct 
         return CURL_SOCKET_BAD;
     }
     transfer->dialled = true;
+    transfer->proxy_secured = false;
     return watches_open(watches, address);
 }
 
@@ -59,14 +120,32 @@ int dial_on_curl_close_socket(void *watches, curl_socket_t fd)
     return watches_close(watches, fd);
 }
 
+/* The first handshake on a connection to an HTTPS proxy is with the proxy. */
+static bool is_for_proxy(struct transfer *transfer)
+{
+    bool first = transfer->partition->proxy.is_https && !transfer->proxy_secured;
+    transfer->proxy_secured = transfer->proxy_secured || first;
+    return first;
+}
+
 CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *data)
 {
     struct easy *easy = data;
     struct partition *partition = easy->partition;
-    (void)curl;
-    if (easy->transfer->phase < PHASE_TLS)
-        easy->transfer->phase = PHASE_TLS;   /* TCP is connected */
-    return tls_configure(ssl_ctx, partition->trust, partition->identity) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+    struct transfer *transfer = easy->transfer;
+    bool fine;
+    if (curl != easy->curl)   /* libcurl's own question to the operator's DoH server */
+        return tls_configure(ssl_ctx, partition->owner->settings->trust, NULL) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+    deadline_enter_tls(&transfer->deadline);   /* TCP is connected */
+    if (is_for_proxy(transfer)) {
+        transfer->phase = PHASE_PROXY;
+        fine = tls_configure(ssl_ctx, partition->proxy_trust, NULL);
+    } else {
+        if (transfer->phase < PHASE_SEND)
+            transfer->phase = PHASE_TLS;
+        fine = tls_configure(ssl_ctx, partition->trust, partition->identity);
+    }
+    return fine ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 
 /* ---- before the first byte ---- */
@@ -90,6 +169,16 @@ static void note_remote(struct transfer *transfer, const char *remote, int port)
     memcpy(transfer->remote, remote, length);
     transfer->remote[length] = '\0';
     transfer->remote_port = port;
+}
+
+/* A kept connection's, too. */
+static void note_certs(struct transfer *transfer)
+{
+    free(transfer->certs);
+    transfer->certs = NULL;
+    transfer->cert_count = 0;
+    if (transfer->fetch->want_certs && (transfer->is_https || transfer->websocket))
+        transfer->certs = tls_chain(easy_ssl(transfer->easy), transfer->cert_texts, &transfer->cert_count);
 }
 
 /* The daemon must know that the request may be under way before it can be: then it never repeats one
@@ -139,8 +228,9 @@ int dial_on_curl_prereq(void *data, char *remote, char *local, int remote_port, 
     transfer->denial.error = IPC_ERROR_NONE;
     transfer->dialled = false;
     note_remote(transfer, remote, remote_port);
+    note_certs(transfer);
     /* libcurl repeats by itself what it sent on a kept connection that then closed: any method. */
-    if (transfer->sent && !transfer->idempotent) {
+    if (transfer->sent && !transfer->idempotent && !transfer->deferred) {
         transfer_doom(transfer, IPC_ERROR_RECEIVE_EMPTY,
                       "the origin closed a kept connection after the request was sent; it may have arrived");
         return CURL_PREREQFUNC_ABORT;

@@ -4,6 +4,13 @@
 #define WORKER_DIAL_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
+
+struct transfer;
+
+/* Whether the egress rules let this hop begin; what only an address can tell is asked for each address. False
+ * with transfer->denial set. */
+bool dial_may_go(struct transfer *transfer);
 
 curl_socket_t dial_on_curl_open_socket(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int dial_on_curl_close_socket(void *watches, curl_socket_t fd);

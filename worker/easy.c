@@ -5,7 +5,7 @@
 #include "partition.h"
 
 #include <stdlib.h>
-#include <strings.h>
+#include <string.h>
 
 #define A_DAY_MS (24L * 3600 * 1000)
 
@@ -25,6 +25,26 @@ static unsigned set_callbacks(struct easy *easy, const struct easy_calls *calls,
         | SET(easy, ERRORBUFFER, easy->error) | SET(easy, PRIVATE, easy);
 }
 
+/* What most partitions don't have. */
+static unsigned set_partition(struct easy *easy, const struct partition *partition)
+{
+    unsigned result = CURLE_OK;
+    if (partition->resolve)
+        result |= SET(easy, RESOLVE, partition->resolve);
+    if (partition->connect_to)
+        result |= SET(easy, CONNECT_TO, partition->connect_to);
+    if (partition->insecure)
+        result |= SET(easy, SSL_VERIFYPEER, 0L) | SET(easy, SSL_VERIFYHOST, 0L);
+    if (partition->proxy_insecure)
+        result |= SET(easy, PROXY_SSL_VERIFYPEER, 0L) | SET(easy, PROXY_SSL_VERIFYHOST, 0L);
+    if (partition->pinned_key)
+        result |= SET(easy, PINNEDPUBLICKEY, partition->pinned_key);
+    if (partition->proxy_user)
+        result |= SET(easy, PROXYUSERNAME, partition->proxy_user)
+            | SET(easy, PROXYPASSWORD, partition->proxy_password);
+    return result;
+}
+
 /* What is the same for every request of the partition. Nothing comes from the environment or a
  * file: proxies are set to none expressly. */
 static unsigned set_base(struct easy *easy)
@@ -37,19 +57,20 @@ static unsigned set_base(struct easy *easy)
         | SET(easy, PROTOCOLS_STR, "http,https,ws,wss,ftp,ftps")
         | SET(easy, REDIR_PROTOCOLS_STR, "http,https")
         | SET(easy, FOLLOWLOCATION, 0L)
-        | SET(easy, PROXY, partition->proxy) | SET(easy, NOPROXY, "")
-        | SET(easy, PROXYAUTH, CURLAUTH_BASIC) | SET(easy, SUPPRESS_CONNECT_HEADERS, 1L)
+        | SET(easy, PROXY, partition->proxy_url) | SET(easy, NOPROXY, "")
+        | SET(easy, PROXYAUTH, partition->proxy_auth) | SET(easy, SUPPRESS_CONNECT_HEADERS, 1L)
+        | SET(easy, SSLVERSION, partition->tls_version)
         | SET(easy, HTTPAUTH, CURLAUTH_BASIC)
+        | SET(easy, DNS_CACHE_TIMEOUT, (long)((settings->dns_lifetime_ms + 999) / 1000))
         | SET(easy, USERAGENT, settings->user_agent)
         | SET(easy, HTTP_CONTENT_DECODING, 0L)
         | SET(easy, HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS)
         | SET(easy, CONNECTTIMEOUT_MS, A_DAY_MS)   /* deadline.c has the times */
         | SET(easy, CAINFO, NULL) | SET(easy, CAPATH, NULL) | SET(easy, CA_CACHE_TIMEOUT, 0L)
         | SET(easy, PROXY_CAINFO, NULL) | SET(easy, PROXY_CAPATH, NULL);
-    if (partition->resolve)
-        result |= SET(easy, RESOLVE, partition->resolve);
-    if (partition->insecure)
-        result |= SET(easy, SSL_VERIFYPEER, 0L) | SET(easy, SSL_VERIFYHOST, 0L);
+    result |= set_partition(easy, partition);
+    if (settings->doh_url[0])
+        result |= SET(easy, DOH_URL, settings->doh_url);
     easy->http_version = CURL_HTTP_VERSION_2TLS;
     easy->plain = true;
     easy->shares = false;
@@ -103,15 +124,8 @@ static unsigned set_streamed_body(struct easy *easy, const struct ipc_fetch *fet
     return SET(easy, UPLOAD, 1L) | SET(easy, INFILESIZE_LARGE, known ? (curl_off_t)fetch->body_length : -1);
 }
 
-static bool is_ftp(const struct ipc_fetch *fetch)
-{
-    return fetch->url.length > 4 && strncasecmp(fetch->url.data, "ftp", 3) == 0;
-}
-
 static unsigned set_method(struct easy *easy, const struct ipc_fetch *fetch)
 {
-    if (is_ftp(fetch))
-        return CURLE_OK;   /* see ftp.c */
     bool has_body = fetch->body.length > 0 || fetch->body_streamed;
     bool get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");
     if (get && !has_body)
@@ -127,19 +141,49 @@ static unsigned set_method(struct easy *easy, const struct ipc_fetch *fetch)
     return result | SET(easy, CUSTOMREQUEST, get ? "GET" : fetch->method.data);   /* kept with a NUL */
 }
 
+static unsigned set_credentials(struct easy *easy, const struct ipc_fetch *fetch)
+{
+    long how = CURLAUTH_BASIC;
+    if (ipc_text_is(fetch->auth, "digest"))
+        how = CURLAUTH_DIGEST;
+    else if (ipc_text_is(fetch->auth, "any"))
+        how = CURLAUTH_BASIC | CURLAUTH_DIGEST;
+    unsigned result = SET(easy, HTTPAUTH, how);
+    if (fetch->bearer.length > 0)
+        result = SET(easy, HTTPAUTH, CURLAUTH_BEARER)
+            | SET(easy, XOAUTH2_BEARER, (const char *)fetch->bearer.data);
+    if (fetch->credentials.length > 0)
+        result |= SET(easy, USERPWD, (const char *)fetch->credentials.data);
+    return result;
+}
+
+static bool has_userinfo(const struct ipc_fetch *fetch)
+{
+    return fetch->url.length > 0 && memchr(fetch->url.data, '@', fetch->url.length);
+}
+
 static unsigned set_rarely_used(struct easy *easy, const struct ipc_fetch *fetch)
 {
     unsigned result = CURLE_OK;
-    if (!fetch->fresh && fetch->credentials.length == 0 && fetch->rate_bytes == 0)
+    bool shows = fetch->credentials.length > 0 || fetch->bearer.length > 0 || has_userinfo(fetch);
+    if (!fetch->fresh && !shows && fetch->rate_bytes == 0)
         return result;
     easy->plain = false;
     if (fetch->fresh)
         result |= SET(easy, FRESH_CONNECT, 1L) | SET(easy, FORBID_REUSE, 1L);
-    if (fetch->credentials.length > 0)
-        result |= SET(easy, USERPWD, (const char *)fetch->credentials.data);
+    if (shows)
+        result |= set_credentials(easy, fetch);
     if (fetch->rate_bytes > 0 && fetch->rate_bytes <= (uint64_t)INT64_MAX)
         result |= SET(easy, MAX_SEND_SPEED_LARGE, (curl_off_t)fetch->rate_bytes);
     return result;
+}
+
+bool easy_forget(struct easy *easy)
+{
+    if (easy->plain)
+        return true;
+    curl_easy_reset(easy->curl);
+    return set_base(easy) == CURLE_OK;
 }
 
 CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines,
@@ -147,10 +191,6 @@ CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct c
 {
     unsigned result = CURLE_OK;
     easy->error[0] = '\0';
-    if (!easy->plain) {
-        curl_easy_reset(easy->curl);
-        result |= set_base(easy);
-    }
     long http_version = http_version_of(fetch);
     if (http_version != easy->http_version) {
         easy->http_version = http_version;

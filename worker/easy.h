@@ -39,6 +39,9 @@ struct easy {
 struct easy *easy_create(struct partition *partition);
 void easy_destroy(struct easy *easy);
 
+/* Its request has ended: what was that one's own, credentials among it, goes. False without memory. */
+bool easy_forget(struct easy *easy);
+
 /* Sets what this fetch wants; `lines` and the fetch must live until the transfer's end. `shares`: its
  * connection will be able to carry others too, so one that is being made is worth waiting for. */
 CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines,

@@ -7,8 +7,14 @@
 #include <string.h>
 
 /* Conditions that tell rows of one code apart. */
-enum when { ALWAYS, REFUSED, PROXY_AUTH, PROXY_ANSWER, PEER_GONE, UNCONNECTED, IN_BODY, IN_HEADERS, OF_FTP,
-            FTP_BUSY };
+enum when {
+    ALWAYS, REFUSED, PEER_GONE, UNCONNECTED, IN_BODY, IN_HEADERS,
+    PROXY_AUTH, PROXY_ANSWER, PROXY_GATEWAY,   /* by its answer to CONNECT: 407, any but 2xx, 502 or 504 */
+    SOCKS_AUTH, SOCKS_GATEWAY, SOCKS_DNS,      /* by what a SOCKS proxy said; DNS: the name was looked up here */
+    PROXY_TLS,                                 /* the handshake was, or is, with the proxy */
+    PROXY_UNREACHED, PROXY_REFUSED,            /* no TCP connection to it */
+    PROXY_OPENING,                             /* it is connected and has not opened the way */
+};
 
 /* When asking again can harm nothing. */
 enum retry { NEVER, UNSENT, IF_IDEMPOTENT };   /* UNSENT: the origin can't have seen the request */
@@ -33,29 +39,33 @@ static const struct row {
     ROW(URL_MALFORMAT, ALWAYS, REQUEST_INVALID, HERE, NEVER),
     ROW(BAD_FUNCTION_ARGUMENT, ALWAYS, REQUEST_INVALID, HERE, NEVER),
 
-    /* Of FTP, what means something else elsewhere. 421: the server ends the connection. */
-    ROW(OPERATION_TIMEDOUT, FTP_BUSY, FTP_UNAVAILABLE, HERE, IF_IDEMPOTENT),
-    ROW(WEIRD_SERVER_REPLY, FTP_BUSY, FTP_UNAVAILABLE, HERE, IF_IDEMPOTENT),
-    ROW(WEIRD_SERVER_REPLY, OF_FTP, FTP_FAILED, HERE, NEVER),
-    ROW(TOO_LARGE, OF_FTP, HEADERS_TOO_LARGE, HERE, NEVER),   /* a line above curl's 64 KiB */
-    ROW(UPLOAD_FAILED, OF_FTP, FTP_UPLOAD_REFUSED, HERE, NEVER),
-    ROW(USE_SSL_FAILED, OF_FTP, FTP_TLS_REFUSED, HERE, NEVER),
-
     ROW(COULDNT_RESOLVE_PROXY, ALWAYS, PROXY_DNS, AT_DNS, UNSENT),
     ROW(COULDNT_RESOLVE_HOST, ALWAYS, DNS_FAILED, AT_DNS, UNSENT),
     ROW(COULDNT_CONNECT, PROXY_AUTH, PROXY_AUTH, AT_PROXY, NEVER),
+    ROW(COULDNT_CONNECT, PROXY_GATEWAY, PROXY_TARGET, AT_PROXY, UNSENT),
     ROW(COULDNT_CONNECT, PROXY_ANSWER, PROXY_FAILED, AT_PROXY, UNSENT),
+    ROW(COULDNT_CONNECT, PROXY_REFUSED, PROXY_REFUSED, AT_PROXY, UNSENT),
+    ROW(COULDNT_CONNECT, PROXY_UNREACHED, PROXY_CONNECT, AT_PROXY, UNSENT),
+    ROW(COULDNT_CONNECT, PROXY_OPENING, PROXY_FAILED, AT_PROXY, UNSENT),
     ROW(COULDNT_CONNECT, REFUSED, CONNECT_REFUSED, AT_CONNECT, UNSENT),
     ROW(COULDNT_CONNECT, ALWAYS, CONNECT_FAILED, AT_CONNECT, UNSENT),
     ROW(INTERFACE_FAILED, ALWAYS, CONNECT_FAILED, AT_CONNECT, UNSENT),
+    ROW(PROXY, SOCKS_AUTH, PROXY_AUTH, AT_PROXY, NEVER),
+    ROW(PROXY, SOCKS_GATEWAY, PROXY_TARGET, AT_PROXY, UNSENT),
+    ROW(PROXY, SOCKS_DNS, DNS_FAILED, AT_DNS, UNSENT),
     ROW(PROXY, ALWAYS, PROXY_FAILED, AT_PROXY, UNSENT),
+    ROW(OPERATION_TIMEDOUT, PROXY_UNREACHED, PROXY_TIMEOUT, AT_PROXY, UNSENT),
+    ROW(OPERATION_TIMEDOUT, PROXY_OPENING, PROXY_TIMEOUT, AT_PROXY, UNSENT),
     ROW(OPERATION_TIMEDOUT, UNCONNECTED, CONNECT_TIMEOUT, HERE, UNSENT),
     ROW(OPERATION_TIMEDOUT, ALWAYS, TIMEOUT_TOTAL, HERE, NEVER),
 
+    ROW(PEER_FAILED_VERIFICATION, PROXY_TLS, PROXY_CERTIFICATE, AT_PROXY, NEVER),
+    ROW(SSL_CONNECT_ERROR, PROXY_TLS, PROXY_TLS, AT_PROXY, UNSENT),
+    ROW(SSL_CIPHER, PROXY_TLS, PROXY_TLS, AT_PROXY, NEVER),
     ROW(PEER_FAILED_VERIFICATION, ALWAYS, TLS_CERTIFICATE, AT_TLS, NEVER),
     ROW(SSL_CACERT_BADFILE, ALWAYS, TLS_CERTIFICATE, AT_TLS, NEVER),
     ROW(SSL_ISSUER_ERROR, ALWAYS, TLS_CERTIFICATE, AT_TLS, NEVER),
-    ROW(SSL_PINNEDPUBKEYNOTMATCH, ALWAYS, TLS_CERTIFICATE, AT_TLS, NEVER),
+    ROW(SSL_PINNEDPUBKEYNOTMATCH, ALWAYS, TLS_PINNED_KEY, AT_TLS, NEVER),
     ROW(SSL_INVALIDCERTSTATUS, ALWAYS, TLS_CERTIFICATE, AT_TLS, NEVER),
     ROW(SSL_CERTPROBLEM, ALWAYS, TLS_CLIENT_CERTIFICATE, AT_TLS, NEVER),
     ROW(SSL_CLIENTCERT, ALWAYS, TLS_CLIENT_CERTIFICATE, AT_TLS, NEVER),
@@ -64,6 +74,7 @@ static const struct row {
     ROW(SSL_CIPHER, ALWAYS, TLS_HANDSHAKE, AT_TLS, NEVER),
     ROW(USE_SSL_FAILED, ALWAYS, TLS_HANDSHAKE, AT_TLS, NEVER),
 
+    ROW(WEIRD_SERVER_REPLY, PROXY_OPENING, PROXY_FAILED, AT_PROXY, NEVER),
     ROW(WEIRD_SERVER_REPLY, ALWAYS, HTTP_PROTOCOL, HERE, NEVER),
     ROW(HTTP2, IN_BODY, BODY_TRUNCATED, AT_BODY, IF_IDEMPOTENT),
     ROW(HTTP2, ALWAYS, HTTP2_PROTOCOL, HERE, IF_IDEMPOTENT),
@@ -74,21 +85,23 @@ static const struct row {
     ROW(FILESIZE_EXCEEDED, ALWAYS, BODY_TOO_LARGE, AT_BODY, NEVER),
     ROW(PARTIAL_FILE, ALWAYS, BODY_TRUNCATED, AT_BODY, IF_IDEMPOTENT),
     ROW(SEND_FAIL_REWIND, ALWAYS, BODY_REWIND, AT_SEND, NEVER),
+    ROW(SEND_ERROR, PROXY_OPENING, PROXY_FAILED, AT_PROXY, UNSENT),
     ROW(SEND_ERROR, UNCONNECTED, CONNECT_FAILED, HERE, UNSENT),
     ROW(SEND_ERROR, ALWAYS, SEND_FAILED, AT_SEND, IF_IDEMPOTENT),
     ROW(UPLOAD_FAILED, ALWAYS, SEND_FAILED, AT_SEND, IF_IDEMPOTENT),
+    ROW(GOT_NOTHING, PROXY_OPENING, PROXY_FAILED, AT_PROXY, UNSENT),
     ROW(GOT_NOTHING, ALWAYS, RECEIVE_EMPTY, HERE, IF_IDEMPOTENT),
     ROW(RECV_ERROR, PROXY_AUTH, PROXY_AUTH, AT_PROXY, NEVER),
+    ROW(RECV_ERROR, PROXY_GATEWAY, PROXY_TARGET, AT_PROXY, UNSENT),
     ROW(RECV_ERROR, PROXY_ANSWER, PROXY_FAILED, AT_PROXY, UNSENT),
+    ROW(RECV_ERROR, PROXY_OPENING, PROXY_FAILED, AT_PROXY, UNSENT),
     ROW(RECV_ERROR, UNCONNECTED, CONNECT_FAILED, HERE, UNSENT),
     ROW(RECV_ERROR, IN_BODY, BODY_TRUNCATED, AT_BODY, IF_IDEMPOTENT),
     ROW(RECV_ERROR, ALWAYS, RECEIVE_FAILED, HERE, IF_IDEMPOTENT),
 
     ROW(REMOTE_ACCESS_DENIED, ALWAYS, FTP_FAILED, HERE, NEVER),
-    ROW(LOGIN_DENIED, ALWAYS, FTP_LOGIN_DENIED, HERE, NEVER),
-    ROW(REMOTE_FILE_NOT_FOUND, ALWAYS, FTP_NOT_FOUND, HERE, NEVER),
-    ROW(REMOTE_DISK_FULL, ALWAYS, FTP_DISK_FULL, HERE, NEVER),
-    ROW(BAD_DOWNLOAD_RESUME, ALWAYS, FTP_RESUME, HERE, NEVER),
+    ROW(LOGIN_DENIED, ALWAYS, FTP_FAILED, HERE, NEVER),
+    ROW(REMOTE_FILE_NOT_FOUND, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_ACCEPT_FAILED, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_ACCEPT_TIMEOUT, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_WEIRD_PASS_REPLY, ALWAYS, FTP_FAILED, HERE, NEVER),
@@ -97,7 +110,7 @@ static const struct row {
     ROW(FTP_CANT_GET_HOST, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_COULDNT_SET_TYPE, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_COULDNT_RETR_FILE, ALWAYS, FTP_FAILED, HERE, NEVER),
-    ROW(FTP_COULDNT_USE_REST, ALWAYS, FTP_RESUME, HERE, NEVER),
+    ROW(FTP_COULDNT_USE_REST, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_PORT_FAILED, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_PRET_FAILED, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(QUOTE_ERROR, ALWAYS, FTP_FAILED, HERE, NEVER),
@@ -116,6 +129,44 @@ static bool peer_is_gone(const struct failure_context *context)
     return strstr(context->text, "SSL_ERROR_SYSCALL") || strstr(context->text, "error:00000000:");
 }
 
+static bool is_one_of(long code, const CURLproxycode *codes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (code == (long)codes[i])
+            return true;
+    return false;
+}
+
+#define IS_ONE_OF(code, list) is_one_of(code, list, sizeof list / sizeof list[0])
+
+static bool socks_wants_credentials(long code)
+{
+    static const CURLproxycode codes[] = {
+        CURLPX_USER_REJECTED, CURLPX_NO_AUTH, CURLPX_GSSAPI, CURLPX_IDENTD, CURLPX_IDENTD_DIFFER,
+    };
+    return IS_ONE_OF(code, codes);
+}
+
+static bool socks_misses_origin(long code)
+{
+    static const CURLproxycode codes[] = {
+        CURLPX_REPLY_NETWORK_UNREACHABLE, CURLPX_REPLY_HOST_UNREACHABLE, CURLPX_REPLY_CONNECTION_REFUSED,
+        CURLPX_REPLY_TTL_EXPIRED,
+    };
+    return IS_ONE_OF(code, codes);
+}
+
+/* TCP to the proxy is there: it is in PHASE_PROXY. Then comes the handshake with the origin, or the request. */
+static bool opens_way(const struct failure_context *context)
+{
+    return context->proxied && context->phase == PHASE_PROXY;
+}
+
+static bool misses_proxy(const struct failure_context *context)
+{
+    return context->proxied && context->phase < PHASE_TLS;
+}
+
 static bool applies(enum when when, const struct failure_context *context)
 {
     switch (when) {
@@ -123,12 +174,18 @@ static bool applies(enum when when, const struct failure_context *context)
     case REFUSED: return context->os_errno == ECONNREFUSED;
     case PROXY_AUTH: return context->proxy_status == 407;
     case PROXY_ANSWER: return context->proxy_status != 0 && context->proxy_status / 100 != 2;
+    case PROXY_GATEWAY: return context->proxy_status == 502 || context->proxy_status == 504;
+    case SOCKS_AUTH: return socks_wants_credentials(context->proxy_code);
+    case SOCKS_GATEWAY: return socks_misses_origin(context->proxy_code);
+    case SOCKS_DNS: return context->proxy_code == CURLPX_RESOLVE_HOST;
+    case PROXY_TLS: return opens_way(context);
+    case PROXY_OPENING: return opens_way(context);
+    case PROXY_UNREACHED: return misses_proxy(context);
+    case PROXY_REFUSED: return misses_proxy(context) && context->os_errno == ECONNREFUSED;
     case PEER_GONE: return peer_is_gone(context);
     case UNCONNECTED: return context->phase < PHASE_SEND;
     case IN_BODY: return context->phase == PHASE_BODY;
     case IN_HEADERS: return context->phase == PHASE_SEND || context->phase == PHASE_WAIT;
-    case OF_FTP: return context->is_ftp;
-    case FTP_BUSY: return context->is_ftp && context->ftp_reply == 421;
     }
     return false;
 }
@@ -155,7 +212,6 @@ void failure_from_curl(const struct failure_context *context, struct failure *re
 {
     const struct row *row = find_row(context);
     const char *text = context->text[0] ? context->text : curl_easy_strerror(context->code);
-    bool refused = context->is_ftp && context->ftp_reply >= 400;
     *ret_failure = (struct failure){
         .error = row->error,
         .phase = row->where == HERE ? context->phase : (enum failure_phase)row->where,
@@ -163,8 +219,16 @@ void failure_from_curl(const struct failure_context *context, struct failure *re
         .curl_code = context->code,
         .os_errno = context->os_errno,
     };
-    snprintf(ret_failure->message, sizeof ret_failure->message, refused ? "%s; the server says: %s" : "%s", text,
-             refused ? context->ftp_reply_text : "");
+    snprintf(ret_failure->message, sizeof ret_failure->message, "%s", text);
+}
+
+enum ipc_error_code failure_of_time(enum failure_phase phase, bool proxied)
+{
+    if (phase == PHASE_TLS)
+        return IPC_ERROR_TLS_TIMEOUT;
+    if (proxied)
+        return IPC_ERROR_PROXY_TIMEOUT;
+    return phase == PHASE_DNS ? IPC_ERROR_DNS_TIMEOUT : IPC_ERROR_CONNECT_TIMEOUT;
 }
 
 void failure_set(struct failure *failure, enum ipc_error_code error, enum failure_phase phase,
@@ -191,8 +255,6 @@ static const char *curl_name(CURLcode code)
 #define NAME(name) case CURLE_##name: return "CURLE_" #name;
     switch ((int)code) {
     NAME(UNSUPPORTED_PROTOCOL) NAME(FAILED_INIT) NAME(URL_MALFORMAT) NAME(NOT_BUILT_IN)
-    NAME(FTP_WEIRD_PASV_REPLY) NAME(FTP_WEIRD_227_FORMAT) NAME(FTP_COULDNT_SET_TYPE)
-    NAME(FTP_COULDNT_RETR_FILE) NAME(FTP_COULDNT_USE_REST) NAME(BAD_DOWNLOAD_RESUME) NAME(REMOTE_DISK_FULL)
     NAME(COULDNT_RESOLVE_PROXY) NAME(COULDNT_RESOLVE_HOST) NAME(COULDNT_CONNECT) NAME(WEIRD_SERVER_REPLY)
     NAME(REMOTE_ACCESS_DENIED) NAME(HTTP2) NAME(PARTIAL_FILE) NAME(WRITE_ERROR) NAME(UPLOAD_FAILED)
     NAME(READ_ERROR) NAME(OUT_OF_MEMORY) NAME(OPERATION_TIMEDOUT) NAME(SSL_CONNECT_ERROR)
@@ -200,7 +262,7 @@ static const char *curl_name(CURLcode code)
     NAME(SEND_ERROR) NAME(RECV_ERROR) NAME(SSL_CERTPROBLEM) NAME(SSL_CIPHER) NAME(PEER_FAILED_VERIFICATION)
     NAME(BAD_CONTENT_ENCODING) NAME(FILESIZE_EXCEEDED) NAME(USE_SSL_FAILED) NAME(SEND_FAIL_REWIND)
     NAME(LOGIN_DENIED) NAME(SSL_CACERT_BADFILE) NAME(REMOTE_FILE_NOT_FOUND) NAME(SSL_ISSUER_ERROR)
-    NAME(HTTP2_STREAM) NAME(RECURSIVE_API_CALL) NAME(PROXY) NAME(SSL_CLIENTCERT) NAME(UNRECOVERABLE_POLL)
+    NAME(HTTP2_STREAM) NAME(SSL_PINNEDPUBKEYNOTMATCH) NAME(RECURSIVE_API_CALL) NAME(PROXY) NAME(SSL_CLIENTCERT) NAME(UNRECOVERABLE_POLL)
     NAME(TOO_LARGE)
     }
 #undef NAME
@@ -223,5 +285,6 @@ struct ipc_failure failure_message(const struct failure *failure)
 bool failure_is_handshake(const struct failure *failure)
 {
     return failure->error == IPC_ERROR_TLS_CERTIFICATE || failure->error == IPC_ERROR_TLS_PEER_RESET
-        || failure->error == IPC_ERROR_TLS_HANDSHAKE;
+        || failure->error == IPC_ERROR_TLS_HANDSHAKE || failure->error == IPC_ERROR_TLS_PINNED_KEY
+        || failure->error == IPC_ERROR_TLS_TIMEOUT;
 }

@@ -30,15 +30,17 @@ struct failure_context {
     const char *text;          /* libcurl's error buffer, "" when it wrote nothing */
     int os_errno;
     long proxy_status;         /* of a proxy's answer to CONNECT, 0 without */
+    long proxy_code;           /* of CURLPX_: what a SOCKS proxy said, 0 without */
+    bool proxied;
     enum failure_phase phase;  /* as far as it had come */
     bool idempotent;
     bool answered;             /* a RESPONSE was delivered: asking again could be seen */
-    bool is_ftp;
-    unsigned ftp_reply;        /* the last one, 0 without, and its text */
-    const char *ftp_reply_text;
 };
 
 void failure_from_curl(const struct failure_context *context, struct failure *ret_failure);
+
+/* The name of a time to connect, or for a handshake, that is over. */
+enum ipc_error_code failure_of_time(enum failure_phase phase, bool proxied);
 
 /* A failure of our own making. Not retryable unless the caller says otherwise. */
 void failure_set(struct failure *failure, enum ipc_error_code error, enum failure_phase phase,

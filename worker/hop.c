@@ -4,6 +4,7 @@
 #include "answer.h"
 #include "ipc/origin.h"
 #include "ipc/redirect.h"
+#include "ipc/secret.h"
 #include "keep.h"
 #include "memo.h"
 #include "transfer.h"
@@ -94,7 +95,7 @@ void hop_say(struct transfer *transfer)
 /* The cookies of the next hop, and its URL when the daemon wants another. */
 static bool keep_go(struct transfer *transfer, const struct ipc_go *go)
 {
-    free(transfer->go);
+    ipc_secret_free(transfer->go);
     transfer->go = keep_message(IPC_GO, go);
     if (!transfer->go || go->url.length == 0)
         return transfer->go != NULL;

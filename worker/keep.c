@@ -2,9 +2,9 @@
 #include "keep.h"
 
 #include "ipc/message.h"
+#include "ipc/secret.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Arrays come first behind the struct, where they are aligned; the bytes they point to follow. */
@@ -110,7 +110,7 @@ void *keep_message(unsigned number, const void *message)
     struct block block = { 0, 0 };
     for (size_t i = 0; i < table->field_count; i++)
         measure(&table->fields[i], (const char *)message + table->fields[i].offset, &block);
-    char *copy = malloc(table->size + block.arrays + block.bytes);
+    char *copy = ipc_secret_alloc(table->size + block.arrays + block.bytes);
     if (!copy)
         return NULL;
     memcpy(copy, message, table->size);

@@ -3,9 +3,9 @@
 
 #include "check.h"
 #include "cookieline.h"
+#include "ipc/secret.h"
 
 #include <curl/curl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ADDED_MAX 3   /* lines of our own */
@@ -112,7 +112,7 @@ int lines_create(const struct ipc_fetch *fetch, struct curl_slist **ret_lines)
         return 0;
     for (size_t i = 0; i < fetch->headers.count; i++)
         bytes += fetch->headers.items[i].name.length + fetch->headers.items[i].value.length + 3;
-    struct curl_slist *nodes = malloc(most * sizeof *nodes + bytes);
+    struct curl_slist *nodes = ipc_secret_alloc(most * sizeof *nodes + bytes);
     if (!nodes)
         return -1;
     struct writing writing = { nodes, 0, (char *)(nodes + most) };

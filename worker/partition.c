@@ -1,6 +1,7 @@
 /* Partitions by the exact bytes of their key. */
 #include "partition.h"
 
+#include "ipc/secret.h"
 #include "log.h"
 
 #include <stdlib.h>
@@ -17,24 +18,42 @@ static bool add_part(struct ipc_buffer *key, const void *data, size_t length)
     return ipc_buffer_append(key, &prefix, sizeof prefix) == 0 && ipc_buffer_append(key, data, length) == 0;
 }
 
+static bool add_bytes(struct ipc_buffer *key, struct ipc_bytes bytes)
+{
+    return add_part(key, bytes.data, bytes.length);
+}
+
+static bool add_text(struct ipc_buffer *key, struct ipc_text text)
+{
+    return add_part(key, text.data, text.length);
+}
+
+static bool add_texts(struct ipc_buffer *key, struct ipc_texts texts)
+{
+    bool fits = add_part(key, &texts.count, sizeof texts.count);
+    for (size_t i = 0; fits && i < texts.count; i++)
+        fits = add_text(key, texts.items[i]);
+    return fits;
+}
+
+/* libcurl gives a kept HTTP/1.1 connection to whoever would also take 1.1; those who insisted on it must not
+ * keep the others from HTTP/2. */
+static bool wants_old_http(const struct ipc_fetch *fetch)
+{
+    return fetch->http_version.length > 0 && fetch->http_version.data[0] == '1';
+}
+
 static bool write_key(struct ipc_buffer *key, const struct ipc_fetch *fetch)
 {
-    uint8_t insecure = fetch->insecure;
+    const bool flags[] = { fetch->insecure, wants_old_http(fetch), fetch->ca_extends, fetch->proxy_insecure,
+                           fetch->proxy_exempt };
     ipc_buffer_consume(key, ipc_buffer_length(key));
-    /* libcurl gives a kept HTTP/1.1 connection to whoever would also take 1.1; those who insisted on it
-     * must not keep the others from HTTP/2. */
-    uint8_t old_http = fetch->http_version.length > 0 && fetch->http_version.data[0] == '1';
-    bool fits = add_part(key, &fetch->principal, sizeof fetch->principal) && add_part(key, &insecure, 1)
-        && add_part(key, &old_http, 1)
-        /* libcurl would give a control connection whose data went in the clear to who requires TLS. */
-        && add_part(key, fetch->ftp_tls.data, fetch->ftp_tls.length)
-        && add_part(key, fetch->proxy.data, fetch->proxy.length)
-        && add_part(key, fetch->ca_pem.data, fetch->ca_pem.length)
-        && add_part(key, fetch->cert_pem.data, fetch->cert_pem.length)
-        && add_part(key, fetch->key_pem.data, fetch->key_pem.length);
-    for (size_t i = 0; fits && i < fetch->resolve.count; i++)
-        fits = add_part(key, fetch->resolve.items[i].data, fetch->resolve.items[i].length);
-    return fits;
+    return add_part(key, &fetch->principal, sizeof fetch->principal) && add_part(key, flags, sizeof flags)
+        && add_text(key, fetch->proxy) && add_bytes(key, fetch->proxy_credentials)
+        && add_text(key, fetch->proxy_auth) && add_bytes(key, fetch->proxy_ca_pem) && add_bytes(key, fetch->ca_pem)
+        && add_bytes(key, fetch->cert_pem) && add_bytes(key, fetch->key_pem) && add_text(key, fetch->pinned_key)
+        && add_text(key, fetch->tls_min) && add_text(key, fetch->tls_max) && add_texts(key, fetch->resolve)
+        && add_texts(key, fetch->connect_to);
 }
 
 /* FNV-1a. A client that makes keys collide lengthens a chain bounded by the number of partitions. */
@@ -75,10 +94,15 @@ static void close_partition(struct partition *partition)
     if (partition->share)
         curl_share_cleanup(partition->share);
     curl_slist_free_all(partition->resolve);
+    curl_slist_free_all(partition->connect_to);
     tls_trust_destroy(partition->own_trust);
+    tls_trust_destroy(partition->own_proxy_trust);
     tls_identity_destroy(partition->identity);
-    free(partition->proxy);
-    free(partition->key);
+    ipc_secret_free(partition->proxy_url);
+    ipc_secret_free(partition->proxy_user);
+    ipc_secret_free(partition->proxy_password);
+    ipc_secret_free(partition->pinned_key);
+    ipc_secret_free(partition->key);
     free(partition);
 }
 
@@ -93,47 +117,117 @@ static bool open_share(struct partition *partition)
     return result == CURLSHE_OK;
 }
 
-static bool copy_resolve(struct partition *partition, struct ipc_texts texts)
+static bool copy_list(struct ipc_texts texts, struct curl_slist **list)
 {
     for (size_t i = 0; i < texts.count; i++) {
         char *text = strndup(texts.items[i].data, texts.items[i].length);
-        struct curl_slist *list = text ? curl_slist_append(partition->resolve, text) : NULL;
+        struct curl_slist *longer = text ? curl_slist_append(*list, text) : NULL;
         free(text);
-        if (!list)
+        if (!longer)
             return false;
-        partition->resolve = list;
+        *list = longer;
     }
     return true;
+}
+
+static bool copy_text(const void *data, size_t length, char **ret_text)
+{
+    *ret_text = ipc_secret_alloc(length + 1);
+    if (!*ret_text)
+        return false;
+    if (length > 0)
+        memcpy(*ret_text, data, length);
+    (*ret_text)[length] = '\0';
+    return true;
+}
+
+/* ---- TLS ---- */
+
+/* "1.2" -> CURL_SSLVERSION_TLSv1_2 */
+static long tls_number(const char *version)
+{
+    return CURL_SSLVERSION_TLSv1_0 + (version[2] - '0');
+}
+
+static const char *set_up_versions(struct partition *partition, const struct ipc_fetch *fetch)
+{
+    const char *least = partition->owner->settings->tls_min;
+    if ((fetch->tls_min.length > 0 && fetch->tls_min.data[2] < least[2])
+        || (fetch->tls_max.length > 0 && fetch->tls_max.data[2] < least[2]))
+        return "a TLS version below [tls] min_version, which the operator sets";
+    partition->tls_version = tls_number(fetch->tls_min.length > 0 ? fetch->tls_min.data : least);
+    if (fetch->tls_max.length > 0)
+        partition->tls_version |= tls_number(fetch->tls_max.data) << 16;
+    return NULL;
+}
+
+/* The store of the worker, or one of the request's own. */
+static const char *set_up_trust(const struct settings *settings, struct ipc_bytes pem, bool extends,
+                                struct tls_trust **ret_own, struct tls_trust **ret_trust)
+{
+    const char *reason = NULL;
+    *ret_trust = settings->trust;
+    if (pem.length == 0)
+        return NULL;
+    *ret_own = *ret_trust = tls_trust_create(pem, extends ? settings->trust : NULL, &reason);
+    return reason;
 }
 
 static const char *set_up_tls(struct partition *partition, const struct ipc_fetch *fetch,
                               enum ipc_error_code *ret_error)
 {
-    const char *reason = NULL;
+    const struct settings *settings = partition->owner->settings;
     partition->insecure = fetch->insecure;
-    partition->trust = partition->owner->settings->trust;
+    partition->proxy_insecure = fetch->proxy_insecure;
     *ret_error = IPC_ERROR_REQUEST_INVALID;
-    if (fetch->ca_pem.length > 0) {
-        partition->own_trust = partition->trust = tls_trust_create(fetch->ca_pem, &reason);
-        if (!partition->trust)
-            return reason;
-    }
+    const char *reason = set_up_versions(partition, fetch);
+    if (!reason)
+        reason = set_up_trust(settings, fetch->ca_pem, fetch->ca_extends, &partition->own_trust, &partition->trust);
+    if (!reason)
+        reason = set_up_trust(settings, fetch->proxy_ca_pem, false, &partition->own_proxy_trust,
+                              &partition->proxy_trust);
+    if (reason || fetch->cert_pem.length == 0)
+        return reason;
     *ret_error = IPC_ERROR_TLS_CLIENT_CERTIFICATE;
-    if (fetch->cert_pem.length > 0) {
-        partition->identity = tls_identity_create(fetch->cert_pem, fetch->key_pem, &reason);
-        if (!partition->identity)
-            return reason;
-    }
-    return NULL;
+    partition->identity = tls_identity_create(fetch->cert_pem, fetch->key_pem, &reason);
+    return reason;
+}
+
+/* ---- the proxy ---- */
+
+static long auth_of(struct ipc_text name)
+{
+    if (ipc_text_is(name, "digest"))
+        return CURLAUTH_DIGEST;
+    return ipc_text_is(name, "any") ? CURLAUTH_BASIC | CURLAUTH_DIGEST : CURLAUTH_BASIC;
+}
+
+static bool set_up_proxy(struct partition *partition, const struct ipc_fetch *fetch)
+{
+    struct ipc_bytes login = fetch->proxy_credentials;
+    const char *reason, *colon = login.length > 0 ? memchr(login.data, ':', login.length) : NULL;
+    size_t user = colon ? (size_t)(colon - (const char *)login.data) : login.length;
+    partition->proxy_auth = auth_of(fetch->proxy_auth);
+    if (!copy_text(fetch->proxy.data, fetch->proxy.length, &partition->proxy_url))
+        return false;
+    if (fetch->proxy.length > 0)
+        proxy_parse(fetch->proxy, &partition->proxy, &reason);   /* check_fetch() has seen that it can */
+    if (login.length == 0)
+        return true;
+    return copy_text(login.data, user, &partition->proxy_user)
+        && copy_text(colon ? colon + 1 : "", colon ? login.length - user - 1 : 0, &partition->proxy_password);
 }
 
 static bool set_up_memory(struct partition *partition, const struct ipc_fetch *fetch,
                           const struct ipc_buffer *key)
 {
     partition->key_length = ipc_buffer_length(key);
-    partition->key = malloc(partition->key_length);
-    partition->proxy = strndup(fetch->proxy.data ? fetch->proxy.data : "", fetch->proxy.length);
-    if (!partition->key || !partition->proxy || !copy_resolve(partition, fetch->resolve))
+    partition->key = ipc_secret_alloc(partition->key_length);
+    if (!partition->key || !set_up_proxy(partition, fetch) || !copy_list(fetch->resolve, &partition->resolve)
+        || !copy_list(fetch->connect_to, &partition->connect_to))
+        return false;
+    if (fetch->pinned_key.length > 0
+        && !copy_text(fetch->pinned_key.data, fetch->pinned_key.length, &partition->pinned_key))
         return false;
     memcpy(partition->key, ipc_buffer_data(key), partition->key_length);
     return open_share(partition);
@@ -163,6 +257,7 @@ void partitions_init(struct partitions *partitions, struct multi_hub *hub, const
 {
     *partitions = (struct partitions){ .hub = hub, .settings = settings, .calls = calls };
     ipc_buffer_init(&partitions->key, IPC_FRAME_BYTES + 4096);
+    partitions->key.wipes = true;
 }
 
 /* ---- finding ---- */
@@ -305,7 +400,7 @@ struct easy *partition_take_easy(struct partition *partition)
 void partition_give_easy(struct partition *partition, struct easy *easy)
 {
     easy->transfer = NULL;
-    if (partition->easy_count >= IDLE_EASIES) {
+    if (partition->easy_count >= IDLE_EASIES || !easy_forget(easy)) {
         easy_destroy(easy);
         return;
     }

@@ -1,5 +1,6 @@
 /* What may share connections, TLS sessions and DNS answers, and nothing else does: one principal, proxy
- * with its credentials, client certificate, trust, resolve overrides, and whether HTTP/1 was asked for.
+ * with its credentials and trust, client certificate, trust, TLS versions, overrides of addresses, and
+ * whether HTTP/1 was asked for.
  * A partition is a growing set of curl multis, each with a bounded number of transfers: libcurl looks
  * through all connections to a host for each new one, which many thousand in one multi would make
  * quadratic. */
@@ -10,6 +11,7 @@
 #include "failure.h"
 #include "ipc/buffer.h"
 #include "multi.h"
+#include "proxy.h"
 #include "scout.h"
 #include "settings.h"
 
@@ -26,11 +28,17 @@ struct partition {
     unsigned easy_count;
     unsigned transfers;
     uint64_t idle_since_ms;
-    char *proxy;                         /* "" for none */
-    struct curl_slist *resolve;
+    char *proxy_url;                     /* "" for none */
+    char *proxy_user, *proxy_password;   /* NULL: none but those of the URL */
+    long proxy_auth;                     /* of CURLAUTH_ */
+    struct proxy proxy;
+    struct curl_slist *resolve, *connect_to;
     struct tls_trust *own_trust, *trust; /* `trust` is the one that counts */
+    struct tls_trust *own_proxy_trust, *proxy_trust;
     struct tls_identity *identity;
-    bool insecure;
+    char *pinned_key;                    /* NULL for none */
+    long tls_version;                    /* CURL_SSLVERSION_, least and most */
+    bool insecure, proxy_insecure;
 };
 
 #define PARTITION_BUCKETS 256

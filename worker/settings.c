@@ -8,7 +8,7 @@
 #define DEFAULT_PER_MULTI 128
 #define DEFAULT_PARTITIONS 1024
 #define DEFAULT_PARTITION_IDLE_MS 120000
-#define DEFAULT_THREADS 8
+#define DEFAULT_THREADS 32
 
 static unsigned number_or(uint64_t value, unsigned otherwise)
 {
@@ -19,6 +19,7 @@ static void take_numbers(const struct ipc_settings *message, struct settings *se
 {
     settings->number = (unsigned)message->worker;
     settings->connect_timeout_ms = message->connect_timeout_ms;
+    settings->tls_timeout_ms = message->tls_timeout_ms;
     settings->headers_timeout_ms = message->headers_timeout_ms;
     settings->idle_timeout_ms = message->idle_timeout_ms;
     settings->total_timeout_ms = message->total_timeout_ms;
@@ -29,6 +30,26 @@ static void take_numbers(const struct ipc_settings *message, struct settings *se
     settings->partitions = number_or(message->partitions, DEFAULT_PARTITIONS);
     settings->partition_idle_ms = number_or(message->partition_idle_ms, DEFAULT_PARTITION_IDLE_MS);
     settings->resolver_threads = number_or(message->resolver_threads, DEFAULT_THREADS);
+    settings->dns_lifetime_ms = message->dns_lifetime_ms;
+}
+
+static bool take_text(struct ipc_text text, char *ret_text, size_t size)
+{
+    if (text.length >= size || (text.length > 0 && memchr(text.data, '\0', text.length)))
+        return false;
+    if (text.length > 0)
+        memcpy(ret_text, text.data, text.length);
+    ret_text[text.length] = '\0';
+    return true;
+}
+
+static int take_tls_min(struct ipc_text text, struct settings *settings)
+{
+    if (text.length == 0)
+        text = IPC_TEXT("1.2");
+    bool known = text.length == 3 && text.data[0] == '1' && text.data[1] == '.' && text.data[2] >= '0'
+        && text.data[2] <= '3';
+    return known && take_text(text, settings->tls_min, sizeof settings->tls_min) ? 0 : -1;
 }
 
 static int take_user_agent(struct ipc_text text, struct settings *settings)
@@ -50,7 +71,7 @@ static int take_trust(struct ipc_bytes pem, struct settings *settings, char *ret
     const char *reason = NULL;
     if (pem.length == 0)
         return 0;
-    settings->trust = tls_trust_create(pem, &reason);
+    settings->trust = tls_trust_create(pem, NULL, &reason);
     if (settings->trust)
         return 0;
     snprintf(ret_reason, size, "ca_pem: %s", reason);
@@ -64,6 +85,11 @@ int settings_take(const struct ipc_settings *message, struct settings *ret_setti
     take_numbers(message, &settings);
     if (take_user_agent(message->user_agent, &settings) < 0) {
         snprintf(ret_reason, size, "user_agent: too long, or with a control character");
+        return -1;
+    }
+    if (take_tls_min(message->tls_min, &settings) < 0
+        || !take_text(message->doh_url, settings.doh_url, sizeof settings.doh_url)) {
+        snprintf(ret_reason, size, "tls_min or doh_url: not what it should be");
         return -1;
     }
     settings.egress = destination_policy_create(message->egress_allow, message->egress_deny, ret_reason,

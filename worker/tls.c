@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct tls_trust { X509_STORE *store; };
 
@@ -37,10 +38,12 @@ static BIO *open_pem(struct ipc_bytes pem)
 }
 
 /* A key under a password is refused instead of asking the terminal for it. */
-static int on_ssl_password(char *buffer, int size, int writing, void *data)
+static int on_ssl_password(char *buffer, int size, int writing, void *asked)
 {
-    (void)buffer, (void)size, (void)writing, (void)data;
-    return 0;
+    (void)buffer, (void)size, (void)writing;
+    if (asked)
+        *(bool *)asked = true;
+    return -1;
 }
 
 /* The next certificate; NULL at the end, with *ret_broken when it was not a clean one. */
@@ -68,7 +71,19 @@ static size_t add_certificates(X509_STORE *store, BIO *bio, bool *ret_broken)
     return count;
 }
 
-struct tls_trust *tls_trust_create(struct ipc_bytes pem, const char **ret_reason)
+/* Certificates are counted, not copied. */
+static bool add_trusted(X509_STORE *store, const struct tls_trust *base)
+{
+    const STACK_OF(X509_OBJECT) *objects = base ? X509_STORE_get0_objects(base->store) : NULL;
+    for (size_t i = 0; objects && i < sk_X509_OBJECT_num(objects); i++) {
+        X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+        if (certificate && X509_STORE_add_cert(store, certificate) != 1)
+            return false;
+    }
+    return true;
+}
+
+struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust *base, const char **ret_reason)
 {
     bool broken = false;
     size_t count = 0;
@@ -80,6 +95,7 @@ struct tls_trust *tls_trust_create(struct ipc_bytes pem, const char **ret_reason
         /* An intermediate that the user trusts is enough, as everywhere in libcurl. */
         X509_STORE_set_flags(trust->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
         count = add_certificates(trust->store, bio, &broken);
+        broken = broken || !add_trusted(trust->store, base);
     }
     BIO_free(bio);
     if (count > 0 && !broken)
@@ -120,10 +136,14 @@ static const char *read_identity(struct tls_identity *identity, BIO *certificate
 {
     if (!certificates || !read_chain(identity, certificates))
         return "the client certificate is not PEM, or broken";
-    identity->key = key ? PEM_read_bio_PrivateKey(key, NULL, on_ssl_password, NULL) : NULL;
+    bool asked = false;
+    identity->key = key ? PEM_read_bio_PrivateKey(key, NULL, on_ssl_password, &asked) : NULL;
     ERR_clear_error();
+    if (asked)
+        return "the client certificate's key is under a password, which fetchd does not take; write it without: "
+               "openssl pkey -in KEY -out NEW";
     if (!identity->key)
-        return "the client certificate's key is missing, broken, or under a password";
+        return "the client certificate's key is missing or broken";
     if (X509_check_private_key(identity->leaf, identity->key) != 1)
         return "the key is not the client certificate's";
     return NULL;
@@ -195,6 +215,51 @@ bool tls_speaks_http2(const void *ssl)
     if (ssl)
         SSL_get0_alpn_selected(ssl, &name, &length);
     return length == 2 && name[0] == 'h' && name[1] == '2';
+}
+
+/* ---- the peer's certificates ---- */
+
+static const char pem_start[] = "-----BEGIN CERTIFICATE-----\n", pem_end[] = "-----END CERTIFICATE-----\n";
+#define PEM_LINE_BYTES 48   /* 64 characters */
+
+static size_t pem_size(size_t bytes)
+{
+    return sizeof pem_start + sizeof pem_end + (bytes + 2) / 3 * 4 + bytes / PEM_LINE_BYTES + 2;
+}
+
+static char *write_pem(char *at, const CRYPTO_BUFFER *certificate)
+{
+    const uint8_t *data = CRYPTO_BUFFER_data(certificate);
+    size_t left = CRYPTO_BUFFER_len(certificate);
+    at = stpcpy(at, pem_start);
+    while (left > 0) {
+        size_t step = left < PEM_LINE_BYTES ? left : PEM_LINE_BYTES;
+        at += EVP_EncodeBlock((uint8_t *)at, data, step);
+        *at++ = '\n';
+        data += step;
+        left -= step;
+    }
+    return stpcpy(at, pem_end);
+}
+
+char *tls_chain(const void *ssl, struct ipc_text *texts, size_t *ret_count)
+{
+    const STACK_OF(CRYPTO_BUFFER) *chain = ssl ? SSL_get0_peer_certificates(ssl) : NULL;
+    size_t count = chain ? sk_CRYPTO_BUFFER_num(chain) : 0, bytes = 0;
+    *ret_count = 0;
+    if (count > TLS_CHAIN_MOST)
+        count = TLS_CHAIN_MOST;
+    for (size_t i = 0; i < count; i++)
+        bytes += pem_size(CRYPTO_BUFFER_len(sk_CRYPTO_BUFFER_value(chain, i)));
+    char *memory = count > 0 ? malloc(bytes) : NULL, *at = memory;
+    for (size_t i = 0; memory && i < count; i++) {
+        char *start = at;
+        at = write_pem(at, sk_CRYPTO_BUFFER_value(chain, i));
+        texts[i] = (struct ipc_text){ start, (size_t)(at - start) };
+        at++;   /* stpcpy's NUL */
+    }
+    *ret_count = memory ? count : 0;
+    return memory;
 }
 
 /* ---- for WebSockets ---- */

@@ -14,8 +14,9 @@
 struct tls_trust;      /* parsed CA certificates */
 struct tls_identity;   /* a client certificate with its chain and key */
 
-/* NULL, with a sentence in *ret_reason, when `pem` has no certificate or a broken one. */
-struct tls_trust *tls_trust_create(struct ipc_bytes pem, const char **ret_reason);
+/* NULL, with a sentence in *ret_reason, when `pem` has no certificate or a broken one. What `base` trusts is
+ * trusted besides; it may be NULL. */
+struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust *base, const char **ret_reason);
 void tls_trust_destroy(struct tls_trust *trust);
 
 struct tls_identity *tls_identity_create(struct ipc_bytes cert_pem, struct ipc_bytes key_pem,
@@ -27,6 +28,13 @@ bool tls_configure(void *ssl_ctx, struct tls_trust *trust, struct tls_identity *
 
 /* Whether the peer agreed on HTTP/2. `ssl` is the SSL that libcurl gives by CURLINFO_TLS_SSL_PTR. */
 bool tls_speaks_http2(const void *ssl);
+
+#define TLS_CHAIN_MOST 32
+
+/* The certificates that the peer of this connection showed, its own first, each as PEM: *ret_count texts in
+ * `texts`, which has room for TLS_CHAIN_MOST. The memory behind them, to be freed; NULL without any. `ssl` as
+ * above. */
+char *tls_chain(const void *ssl, struct ipc_text *texts, size_t *ret_count);
 
 /* Bytes that nobody can guess. */
 void tls_random(void *place, size_t bytes);

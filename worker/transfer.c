@@ -6,8 +6,10 @@
 #include "dial.h"
 #include "hop.h"
 #include "ipc/origin.h"
+#include "ipc/secret.h"
 #include "keep.h"
 #include "lines.h"
+#include "override.h"
 #include "websocket.h"
 
 #include <stddef.h>
@@ -125,11 +127,11 @@ static void release(struct transfer *transfer)
     body_finish(&transfer->body);
     upload_finish(&transfer->upload);
     websocket_destroy(transfer->websocket);
-    free(transfer->fetch);
-    free(transfer->go);
+    ipc_secret_free(transfer->fetch);
+    ipc_secret_free(transfer->go);
     free(transfer->hop_url);
     free(transfer->next_url);
-    free(transfer->lines);
+    ipc_secret_free(transfer->lines);
     transfer->fetch = NULL;
     transfer->go = NULL;
     transfer->hop_url = transfer->next_url = NULL;
@@ -179,7 +181,10 @@ static enum failure_phase find_phase(const struct transfer *transfer)
 {
     if (transfer->phase >= PHASE_TLS || !transfer->easy)
         return transfer->phase;
-    return easy_big_info(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T) == 0 ? PHASE_DNS : PHASE_CONNECT;
+    if (easy_big_info(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T) == 0)
+        return PHASE_DNS;
+    bool connected = easy_big_info(transfer->easy, CURLINFO_CONNECT_TIME_T) > 0;
+    return connected && transfer->fetch->proxy.length > 0 ? PHASE_PROXY : PHASE_CONNECT;
 }
 
 /* ---- ends ---- */
@@ -260,15 +265,20 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
 {
     memcpy(transfer->host, origin->host.data, origin->host.length);   /* at most 253 */
     transfer->host[origin->host.length] = '\0';
+    memcpy(transfer->target, transfer->host, sizeof transfer->target);
+    transfer->target_port = origin->port;
+    override_connect_to(transfer->fetch->connect_to, transfer->target, sizeof transfer->target,
+                        &transfer->target_port);
     transfer->is_https = ipc_text_is(origin->scheme, "https");
     transfer->is_http = transfer->is_https || ipc_text_is(origin->scheme, "http")
         || is_websocket(origin);
     transfer->idempotent = is_idempotent(transfer->fetch->method);
     transfer->phase = PHASE_QUEUE;
     transfer->sent = transfer->dialled = transfer->announced = transfer->remote_public = false;
+    transfer->deferred = transfer->proxy_secured = false;
+    transfer->challenges = 0;
     transfer->remote[0] = '\0';
     transfer->denial.error = IPC_ERROR_NONE;
-    transfer->ftp = (struct ftp){ .reply = 0 };
     answer_reset(transfer);
     upload_reset(&transfer->upload, transfer->fetch->body_length);
     IPC_INIT(DONE, &transfer->done);
@@ -277,7 +287,7 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
 /* The request's header lines. NULL may be right: there are none. */
 static bool prepare_lines(struct transfer *transfer, struct curl_slist **ret_lines)
 {
-    free(transfer->lines);
+    ipc_secret_free(transfer->lines);
     transfer->lines = NULL;
     if (lines_create(transfer->fetch, &transfer->lines) < 0)
         return false;
@@ -291,7 +301,6 @@ static bool prepare_easy(struct transfer *transfer, struct easy *easy, struct cu
 {
     bool shares = scout_multiplexes(&transfer->scout);
     return easy_prepare(easy, transfer->fetch, lines, shares) == CURLE_OK
-        && (transfer->is_http || ftp_prepare(easy, transfer->fetch) == CURLE_OK)
         && (!transfer->websocket || easy_connect_only(easy) == CURLE_OK);
 }
 
@@ -372,6 +381,10 @@ static void start(struct transfer *transfer)
         return;
     }
     reset_hop(transfer, &origin);
+    if (!dial_may_go(transfer)) {
+        transfer_fail(transfer, transfer->denial.error, transfer->denial.message);
+        return;
+    }
     if (is_websocket(&origin) && !transfer->websocket
         && !(transfer->websocket = websocket_create(transfer))) {
         transfer_fail(transfer, IPC_ERROR_OUT_OF_MEMORY, "no memory for a WebSocket");
@@ -392,6 +405,7 @@ static void begin_deadlines(struct transfer *transfer)
     const struct ipc_fetch *fetch = transfer->fetch;
     struct deadline_limits limits = {
         .connect_ms = or_setting(fetch->connect_timeout_ms, settings->connect_timeout_ms),
+        .tls_ms = or_setting(fetch->tls_timeout_ms, settings->tls_timeout_ms),
         .headers_ms = or_setting(fetch->headers_timeout_ms, settings->headers_timeout_ms),
         .idle_ms = or_setting(fetch->idle_timeout_ms, settings->idle_timeout_ms),
         .total_ms = or_setting(fetch->total_timeout_ms, settings->total_timeout_ms),
@@ -438,12 +452,11 @@ static void fail_by_curl(struct transfer *transfer, CURLcode result)
         .text = transfer->easy->error,
         .os_errno = (int)easy_info(transfer->easy, CURLINFO_OS_ERRNO),
         .proxy_status = easy_info(transfer->easy, CURLINFO_HTTP_CONNECTCODE),
+        .proxy_code = easy_info(transfer->easy, CURLINFO_PROXY_ERROR),
+        .proxied = transfer->fetch->proxy.length > 0,
         .phase = find_phase(transfer),
         .idempotent = transfer->idempotent,
         .answered = transfer->responded,
-        .is_ftp = !transfer->is_http,
-        .ftp_reply = transfer->ftp.reply,
-        .ftp_reply_text = transfer->ftp.reply_text,
     };
     /* One address was denied and another tried: what became of that one is the answer. */
     if (transfer->denial.error != IPC_ERROR_NONE && !transfer->dialled)
@@ -470,8 +483,6 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
     } else if (transfer->websocket) {
         fail_by_curl(transfer, CURLE_GOT_NOTHING);   /* libcurl finds no fault in it, with CONNECT_ONLY */
     } else {
-        if (!transfer->is_http)
-            ftp_on_done(transfer);
         transfer_leave_curl(transfer);
         answer_finish(transfer);
     }
@@ -480,7 +491,6 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
 /* ---- the clock ---- */
 
 static const struct { enum ipc_error_code error; const char *message; } expiries[] = {
-    [DEADLINE_CONNECT] = { IPC_ERROR_CONNECT_TIMEOUT, "no connection within the connect timeout" },
     [DEADLINE_HEADERS] = { IPC_ERROR_TIMEOUT_HEADERS, "no response headers within the headers timeout" },
     [DEADLINE_IDLE] = { IPC_ERROR_TIMEOUT_IDLE, "no body byte within the idle timeout" },
     [DEADLINE_TOTAL] = { IPC_ERROR_TIMEOUT_TOTAL, "not finished within the total timeout" },
@@ -512,11 +522,14 @@ static void on_expired(struct deadline *deadline, enum deadline_kind kind)
         deadline_enter(deadline, DEADLINE_HEADERS);
         return;
     }
-    transfer_doom(transfer, expiries[kind].error, expiries[kind].message);
-    transfer->failure.retryable = kind == DEADLINE_CONNECT
+    bool connecting = kind == DEADLINE_CONNECT || kind == DEADLINE_TLS;
+    enum ipc_error_code error = connecting ? failure_of_time(find_phase(transfer), transfer->fetch->proxy.length > 0)
+                                           : expiries[kind].error;
+    transfer_doom(transfer, error, connecting ? ipc_error_text(error) : expiries[kind].message);
+    transfer->failure.retryable = connecting
         || (kind == DEADLINE_HEADERS && transfer->idempotent && !transfer->responded);
     /* Over HTTP/2 it would stay open, and the next request would wait on it as this one did. */
-    if (transfer->easy && kind != DEADLINE_CONNECT)
+    if (transfer->easy && !connecting)
         easy_forbid_reuse(transfer->easy);
     end_failed(transfer);
 }
@@ -545,8 +558,6 @@ static size_t on_curl_read(char *place, size_t size, size_t count, void *easy)
 {
     struct transfer *transfer = ((struct easy *)easy)->transfer;
     int64_t grant = 0;
-    if (!transfer->fetch->body_streamed)
-        return ftp_read(transfer, place, size * count);   /* HTTP has inline bodies by CURLOPT_POSTFIELDS */
     size_t length = upload_read(&transfer->upload, place, size * count, &grant);
     if (grant > 0) {
         struct ipc_credit credit = { .bytes = (uint64_t)grant };

@@ -7,9 +7,9 @@
 #include "body.h"
 #include "deadline.h"
 #include "failure.h"
-#include "ftp.h"
 #include "headers.h"
 #include "partition.h"
+#include "tls.h"
 #include "upload.h"
 
 enum transfer_state {
@@ -36,12 +36,17 @@ struct transfer {
     struct easy *easy;                 /* while RUNNING */
     struct multi *multi;
     char host[256];                    /* of the URL */
+    char target[256];                  /* where it is to connect: `host`, or what connect_to makes of it */
+    unsigned target_port;
     bool is_http, is_https, idempotent;
 
     /* The hop under way. */
     enum failure_phase phase;          /* as far as it has come, from TLS on */
     bool sent;                         /* a request byte may have left */
     bool dialled;                      /* an address passed the egress rules, since the last request */
+    bool proxy_secured;                /* the handshake with an HTTPS proxy began on the newest connection */
+    bool deferred;                     /* an answer's headers wait: libcurl may ask again with credentials */
+    unsigned challenges;               /* how many such there were */
     bool remote_public;
     char remote[46];                   /* numeric address of the peer, "" before there is one */
     int remote_port;
@@ -51,7 +56,9 @@ struct transfer {
     bool receive_paused;               /* libcurl was told to hold the body back */
     curl_off_t sent_bytes;             /* of an inline body, when it was looked at last */
     struct failure denial;             /* the last address that was refused, if any */
-    struct ftp ftp;
+    char *certs;                       /* what cert_texts borrow, when the fetch wants them */
+    struct ipc_text cert_texts[TLS_CHAIN_MOST];
+    size_t cert_count;
 
     bool announced, responded;
     unsigned redirects;

@@ -166,7 +166,9 @@ void watches_set(struct watches *watches, curl_socket_t fd, int what, struct mul
     if (watch && watch->on_event)
         return;
     if (what == CURL_POLL_REMOVE) {
-        if (watch)
+        if (watch && !watch->ours)
+            discard(watch);   /* libcurl closes it unseen, and its number may come again */
+        else if (watch)
             watch->wanted = 0;
         return;
     }

@@ -1,6 +1,7 @@
 /* Messages from the daemon, and the beat. */
 #include "worker.h"
 
+#include "ipc/secret.h"
 #include "log.h"
 #include "sandbox.h"
 #include "vitals.h"
@@ -291,9 +292,12 @@ static void on_frame(struct ipc_channel *channel, const struct ipc_frame *frame)
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
         if (handlers[i].number == frame->type) {
             handlers[i].handle(worker, frame->id, &message);
-            return;
+            break;
         }
     }
+    /* The transfer has its copy of the credentials. The bytes are the channel's own. */
+    if (frame->type == IPC_FETCH)
+        ipc_secret_wipe((void *)(uintptr_t)frame->body, frame->body_length);
 }
 
 /* Nobody is left to work for. */
@@ -343,6 +347,7 @@ int worker_open(struct worker *worker, int fd)
     if (status < 0)
         return complain("standard input is not the daemon's channel", status);
     worker->channel.out.kept = CHANNEL_KEPT_BYTES;
+    worker->channel.in.wipes = true;
     turn_init(&worker->turn, &worker->loop);
     multi_hub_init(&worker->multis, &worker->turn, transfer_on_curl_done);
     outflow_init(&worker->outflow, &worker->turn, &worker->channel, IPC_CONNECTION_WINDOW);

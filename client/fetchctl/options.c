@@ -25,6 +25,7 @@ enum kind {
     BYTES,         /* uint64_t, with k, m, g as curl has them */
     NUMBER,        /* uint64_t */
     CALL,          /* a function takes it */
+    SECRET_CALL,   /* the same, and overwritten in argv */
     UNSUPPORTED,   /* known, and refused with a sentence */
 };
 
@@ -49,6 +50,21 @@ static int take_http_1_0(struct options *options, const char *argument);
 static int take_http_1_1(struct options *options, const char *argument);
 static int take_http_2(struct options *options, const char *argument);
 static int take_expect_bytes(struct options *options, const char *argument);
+static int take_basic(struct options *options, const char *argument);
+static int take_digest(struct options *options, const char *argument);
+static int take_any_auth(struct options *options, const char *argument);
+static int take_proxy_basic(struct options *options, const char *argument);
+static int take_proxy_digest(struct options *options, const char *argument);
+static int take_proxy_any_auth(struct options *options, const char *argument);
+static int take_socks4(struct options *options, const char *argument);
+static int take_socks4a(struct options *options, const char *argument);
+static int take_socks5(struct options *options, const char *argument);
+static int take_socks5_hostname(struct options *options, const char *argument);
+static int take_tls_1_0(struct options *options, const char *argument);
+static int take_tls_1_1(struct options *options, const char *argument);
+static int take_tls_1_2(struct options *options, const char *argument);
+static int take_tls_1_3(struct options *options, const char *argument);
+static int take_tls_max(struct options *options, const char *argument);
 
 #define AT(field) offsetof(struct options, field)
 
@@ -82,7 +98,34 @@ static const struct option table[] = {
     { 'f', "fail", FLAG, ASKING, AT(fail), NULL, "a status of 400 and above is an error, code 22", NULL },
     { 'u', "user", SECRET, TALKING, AT(user), "USER:PASSWORD", "credentials for the origin", NULL },
     { 'x', "proxy", SECRET, TALKING, AT(proxy), "[SCHEME://]HOST[:PORT]", "go through this proxy", NULL },
+    { 0, "basic", CALL, TALKING, 0, NULL, "show -u at once", take_basic },
+    { 0, "digest", CALL, TALKING, 0, NULL, "show -u by Digest, as the origin asks", take_digest },
+    { 0, "anyauth", CALL, TALKING, 0, NULL, "show -u as the origin asks", take_any_auth },
+    { 0, "oauth2-bearer", SECRET, TALKING, AT(bearer), "TOKEN", "show this token to the origin", NULL },
+    { 'U', "proxy-user", SECRET, TALKING, AT(proxy_user), "USER:PASSWORD", "credentials for the proxy", NULL },
+    { 0, "proxy-basic", CALL, TALKING, 0, NULL, "show them at once", take_proxy_basic },
+    { 0, "proxy-digest", CALL, TALKING, 0, NULL, "show them by Digest, as the proxy asks", take_proxy_digest },
+    { 0, "proxy-anyauth", CALL, TALKING, 0, NULL, "show them as the proxy asks", take_proxy_any_auth },
+    { 0, "socks4", SECRET_CALL, TALKING, 0, "HOST[:PORT]", "go through this SOCKS4 proxy", take_socks4 },
+    { 0, "socks4a", SECRET_CALL, TALKING, 0, "HOST[:PORT]", "the same, it looks names up", take_socks4a },
+    { 0, "socks5", SECRET_CALL, TALKING, 0, "HOST[:PORT]", "go through this SOCKS5 proxy", take_socks5 },
+    { 0, "socks5-hostname", SECRET_CALL, TALKING, 0, "HOST[:PORT]", "the same, it looks names up", take_socks5_hostname },
+    { 0, "proxy-cacert", WORD, TALKING, AT(proxy_ca_file), "FILE", "trust these (PEM) for an https:// proxy", NULL },
+    { 0, "proxy-insecure", FLAG, TALKING, AT(proxy_insecure), NULL, "don't verify the proxy's certificate", NULL },
+    { 0, "proxy-pool", WORD, TALKING, AT(proxy_pool), "NAME", "a proxy of the daemon's [proxy_pool \"NAME\"]", NULL },
+    { 0, "proxy-key", WORD, TALKING, AT(proxy_key), "KEY", "one proxy of the pool for all with this key", NULL },
+    { 0, "connect-to", WORDS, TALKING, AT(connect_to), "HOST:PORT:HOST2:PORT2", "connect to HOST2 in HOST's place",
+      NULL },
+    { 0, "pinnedpubkey", WORD, TALKING, AT(pinned_key), "sha256//BASE64", "the origin's public key", NULL },
+    { '1', "tlsv1", CALL, TALKING, 0, NULL, "TLS 1.0 or later", take_tls_1_0 },
+    { 0, "tlsv1.0", CALL, TALKING, 0, NULL, "TLS 1.0 or later", take_tls_1_0 },
+    { 0, "tlsv1.1", CALL, TALKING, 0, NULL, "TLS 1.1 or later", take_tls_1_1 },
+    { 0, "tlsv1.2", CALL, TALKING, 0, NULL, "TLS 1.2 or later", take_tls_1_2 },
+    { 0, "tlsv1.3", CALL, TALKING, 0, NULL, "TLS 1.3 or later", take_tls_1_3 },
+    { 0, "tls-max", CALL, TALKING, 0, "VERSION", "TLS up to 1.0, 1.1, 1.2 or 1.3", take_tls_max },
+    { 0, "tls-timeout", SECONDS, TALKING, AT(tls_timeout_ms), "SECONDS", "for a TLS handshake", NULL },
     { 'k', "insecure", FLAG, TALKING, AT(insecure), NULL, "don't verify the origin's certificate", NULL },
+    { 0, "extra-cacert", WORD, TALKING, AT(extra_ca_file), "FILE", "trust these (PEM) besides the system's", NULL },
     { 0, "cacert", WORD, TALKING, AT(ca_file), "FILE", "trust these certificates (PEM), not the system's",
       NULL },
     { 'E', "cert", WORD, TALKING, AT(cert_file), "FILE", "the client's certificate (PEM)", NULL },
@@ -103,12 +146,6 @@ static const struct option table[] = {
       "say what happens, credentials left out", NULL },
     { 'w', "write-out", WORD, FETCHING, AT(write_out), "FORMAT|@FILE",
       "print this afterwards, %{http_code} and others", NULL },
-    { 0, "ssl-reqd", FLAG, ASKING, AT(ssl_required), NULL, "FTP: encrypt, or fail", NULL },
-    { 0, "ssl", FLAG, ASKING, AT(ssl_tried), NULL, "FTP: encrypt if the server can", NULL },
-    { 'l', "list-only", FLAG, ASKING, AT(list_only), NULL, "FTP: names only of a folder", NULL },
-    { 'a', "append", FLAG, FETCHING & SENDING, AT(append), NULL, "FTP: -T appends to the file there", NULL },
-    { 0, "ftp-create-dirs", FLAG, FETCHING & SENDING, AT(ftp_create_dirs), NULL,
-      "FTP: make the folders that are missing", NULL },
     { 0, "subprotocol", WORDS, COMMAND_WS, AT(subprotocols), "NAME", "offer this one; best first", NULL },
     { 0, "binary", FLAG, COMMAND_WS, AT(binary), NULL, "lines go out as binary messages", NULL },
     { 0, "count", NUMBER, COMMAND_WS, AT(count), "N", "close after N messages came, not at the end of stdin",
@@ -127,7 +164,7 @@ static const struct option table[] = {
     { 0, "json", FLAG, COMMAND_STATUS | COMMAND_WORKERS | COMMAND_BENCH, AT(as_json), NULL, "print JSON",
       NULL },
     { 'c', "cookie-jar", UNSUPPORTED, ASKING, 0, "FILE", "cookies can't be saved", NULL },
-    { 'P', "ftp-port", UNSUPPORTED, ASKING, 0, "ADDRESS", "a worker never listens; FTP is passive only", NULL },
+    { 0, "doh-url", UNSUPPORTED, TALKING, 0, "URL", "the operator sets it: [dns] doh_url", NULL },
     { 0, "http3", UNSUPPORTED, ASKING, 0, NULL, "HTTP/3 is not there", NULL },
 };
 
@@ -302,6 +339,122 @@ static int take_expect_bytes(struct options *options, const char *argument)
     return take_bytes("--expect-bytes", argument, &options->expect_bytes);
 }
 
+static int take_basic(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->auth = "basic";
+    return 0;
+}
+
+static int take_digest(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->auth = "digest";
+    return 0;
+}
+
+static int take_any_auth(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->auth = "any";
+    return 0;
+}
+
+static int take_proxy_basic(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->proxy_auth = "basic";
+    return 0;
+}
+
+static int take_proxy_digest(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->proxy_auth = "digest";
+    return 0;
+}
+
+static int take_proxy_any_auth(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->proxy_auth = "any";
+    return 0;
+}
+
+static int take_tls_1_0(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->tls_min = "1.0";
+    return 0;
+}
+
+static int take_tls_1_1(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->tls_min = "1.1";
+    return 0;
+}
+
+static int take_tls_1_2(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->tls_min = "1.2";
+    return 0;
+}
+
+static int take_tls_1_3(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->tls_min = "1.3";
+    return 0;
+}
+
+static int take_tls_max(struct options *options, const char *argument)
+{
+    static const char *const versions[] = { "1.0", "1.1", "1.2", "1.3" };
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        if (strcmp(argument, versions[i]) == 0) {
+            options->tls_max = versions[i];
+            return 0;
+        }
+    }
+    if (strcmp(argument, "default") == 0)
+        return 0;
+    return refuse("--tls-max", argument, "1.0, 1.1, 1.2 or 1.3");
+}
+
+/* HOST may come with a user and password, as in -x. */
+static int take_socks(struct options *options, const char *scheme, const char *argument)
+{
+    if (strstr(argument, "://")) {
+        say("--%s: write HOST[:PORT], without a scheme", strcmp(scheme, "socks5h") == 0 ? "socks5-hostname" : scheme);
+        return EXIT_USAGE;
+    }
+    free(options->proxy);
+    options->proxy = must_print("%s://%s", scheme, argument);
+    return 0;
+}
+
+static int take_socks4(struct options *options, const char *argument)
+{
+    return take_socks(options, "socks4", argument);
+}
+
+static int take_socks4a(struct options *options, const char *argument)
+{
+    return take_socks(options, "socks4a", argument);
+}
+
+static int take_socks5(struct options *options, const char *argument)
+{
+    return take_socks(options, "socks5", argument);
+}
+
+static int take_socks5_hostname(struct options *options, const char *argument)
+{
+    return take_socks(options, "socks5h", argument);
+}
+
 /* ---- reading ---- */
 
 static void put_word(struct options *options, const struct option *option, const char *argument)
@@ -326,6 +479,11 @@ static int apply(struct options *options, const struct option *option, const cha
     case BYTES: return take_bytes(spelled, argument, place);
     case NUMBER: return take_number(spelled, argument, place);
     case CALL: return option->call(options, argument);
+    case SECRET_CALL: {
+        int code = option->call(options, argument);
+        memset(argument, '*', strlen(argument));
+        return code;
+    }
     case UNSUPPORTED:
         say("%s is not supported yet: %s", spelled, option->help);
         return EXIT_UNSUPPORTED;
@@ -431,11 +589,18 @@ int options_parse(struct options *options, unsigned command, int argc, char **ar
 
 void options_finish(struct options *options)
 {
-    for (size_t i = 0; i < TABLE_LENGTH; i++)
-        if (table[i].kind == WORD || table[i].kind == SECRET)
-            free(*(char **)(void *)((char *)options + table[i].offset));
-        else if (table[i].kind == WORDS)
-            strings_finish((struct strings *)(void *)((char *)options + table[i].offset));
+    for (size_t i = 0; i < TABLE_LENGTH; i++) {
+        void *place = (char *)options + table[i].offset;
+        if (table[i].kind == WORDS)
+            strings_finish(place);
+        if (table[i].kind != WORD && table[i].kind != SECRET)
+            continue;
+        char **word = place;
+        if (table[i].kind == SECRET && *word)
+            explicit_bzero(*word, strlen(*word));
+        free(*word);
+        *word = NULL;
+    }
     strings_finish(&options->words);
     text_finish(&options->data);
 }

@@ -30,7 +30,12 @@ struct options {
     struct text data;              /* all -d, joined */
     bool has_data, data_is_json;
     char *method, *upload, *proxy, *user, *user_agent, *referer, *cookie, *range, *continue_at, *write_out;
-    char *ca_file, *cert_file, *key_file;
+    char *ca_file, *extra_ca_file, *cert_file, *key_file, *pinned_key;
+    char *bearer, *proxy_user, *proxy_pool, *proxy_key, *proxy_ca_file;
+    const char *auth, *proxy_auth, *tls_min, *tls_max;
+    struct strings connect_to;
+    uint64_t tls_timeout_ms;
+    bool proxy_insecure;
     const char *http_version;
     bool head, include, follow, insecure, silent, show_error, verbose, fail, create_dirs, compressed, fresh;
     uint64_t max_time_ms, connect_timeout_ms, limit_rate_bytes;
@@ -39,7 +44,6 @@ struct options {
     uint64_t concurrency, requests, connections;
     uint64_t expect_bytes;
     bool has_expect_bytes, hash, as_json;
-    bool ssl_required, ssl_tried, list_only, append, ftp_create_dirs;
     struct strings subprotocols;
     bool binary, reconnect;
     uint64_t count;                /* 0: not given */

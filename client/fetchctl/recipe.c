@@ -118,7 +118,14 @@ static int read_pem(const char *path, struct text *out, int code)
 
 static int take_certificates(struct recipe *recipe, const struct options *options)
 {
-    int code = read_pem(options->ca_file, &recipe->ca, EXIT_CA_FILE);
+    const char *ca_file = options->ca_file ? options->ca_file : options->extra_ca_file;
+    if (options->ca_file && options->extra_ca_file) {
+        say("--cacert trusts nothing else, so --extra-cacert can't go with it");
+        return EXIT_USAGE;
+    }
+    int code = read_pem(ca_file, &recipe->ca, EXIT_CA_FILE);
+    if (code == 0)
+        code = read_pem(options->proxy_ca_file, &recipe->proxy_ca, EXIT_CA_FILE);
     if (code == 0)
         code = read_pem(options->cert_file, &recipe->cert, EXIT_CERTIFICATE);
     if (code == 0)
@@ -128,6 +135,9 @@ static int take_certificates(struct recipe *recipe, const struct options *option
     struct fetchd_options *asked = &recipe->options;
     asked->ca_pem = recipe->ca.data;
     asked->ca_pem_size = recipe->ca.length;
+    asked->ca_extends = options->extra_ca_file != NULL;
+    asked->proxy_ca_pem = recipe->proxy_ca.data;
+    asked->proxy_ca_pem_size = recipe->proxy_ca.length;
     asked->cert_pem = recipe->cert.data;
     asked->cert_pem_size = recipe->cert.length;
     asked->key_pem = recipe->key.data;
@@ -135,13 +145,23 @@ static int take_certificates(struct recipe *recipe, const struct options *option
     return code;
 }
 
-static int take_user(struct fetchd_options *asked, const char *user)
+static int check_user(const char *option, const char *user)
 {
-    asked->credentials = user;
     if (!user || strchr(user, ':'))
         return 0;
-    say("-u: write user:password; fetchctl does not ask for a password");
+    say("%s: write user:password; fetchctl does not ask for a password", option);
     return EXIT_USAGE;
+}
+
+static int take_user(struct fetchd_options *asked, const struct options *options)
+{
+    asked->credentials = options->user;
+    asked->auth = options->auth;
+    asked->bearer = options->bearer;
+    asked->proxy_credentials = options->proxy_user;
+    asked->proxy_auth = options->proxy_auth;
+    int code = check_user("-u", options->user);
+    return code == 0 ? check_user("--proxy-user", options->proxy_user) : code;
 }
 
 static const char *method(const struct options *options)
@@ -158,7 +178,7 @@ static const char *method(const struct options *options)
         if (methods[i].command == options->command)
             return methods[i].method;
     if (options->upload)
-        return options->append ? "POST" : "PUT";
+        return "PUT";
     return options->has_data || options->forms.count > 0 ? "POST" : "GET";
 }
 
@@ -186,10 +206,16 @@ static void take_plain(struct fetchd_options *asked, const struct options *optio
     asked->proxy = options->proxy;
     asked->resolve = (const char *const *)options->resolve.items;
     asked->resolve_count = options->resolve.count;
+    asked->connect_to = (const char *const *)options->connect_to.items;
+    asked->connect_to_count = options->connect_to.count;
     asked->insecure = options->insecure;
-    asked->ftp_tls = options->ssl_required ? "require" : options->ssl_tried ? "try" : NULL;
-    asked->list_names = options->list_only;
-    asked->ftp_create_dirs = options->ftp_create_dirs;
+    asked->pinned_key = options->pinned_key;
+    asked->tls_min = options->tls_min;
+    asked->tls_max = options->tls_max;
+    asked->tls_timeout_ms = (unsigned)options->tls_timeout_ms;
+    asked->proxy_insecure = options->proxy_insecure;
+    asked->proxy_pool = options->proxy_pool;
+    asked->proxy_key = options->proxy_key;
     if (options->retry > 0) {
         asked->attempts = options->retry < MOST_ATTEMPTS ? (unsigned)options->retry + 1 : MOST_ATTEMPTS;
         asked->retry_5xx = true;
@@ -200,7 +226,7 @@ int recipe_init(struct recipe *recipe, const struct options *options)
 {
     *recipe = (struct recipe){ 0 };
     take_plain(&recipe->options, options);
-    int code = take_user(&recipe->options, options->user);
+    int code = take_user(&recipe->options, options);
     if (code == 0)
         code = take_headers(recipe, options);
     if (code == 0 && options->user_agent)
@@ -232,6 +258,7 @@ void recipe_finish(struct recipe *recipe)
     }
     free(recipe->headers);
     text_finish(&recipe->ca);
+    text_finish(&recipe->proxy_ca);
     text_finish(&recipe->cert);
     text_finish(&recipe->key);
 }

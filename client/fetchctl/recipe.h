@@ -11,7 +11,7 @@ struct recipe {
     struct fetchd_options options;   /* all but the URL; borrows from here and from struct options */
     struct fetchd_header *headers;
     size_t header_count;
-    struct text ca, cert, key;
+    struct text ca, proxy_ca, cert, key;
 };
 
 /* 0, or the exit code, the reason already said. */

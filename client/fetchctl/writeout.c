@@ -50,9 +50,7 @@ static void print_filename(FILE *out, const struct writeout *values)
 
 static void print_status(FILE *out, const struct writeout *values)
 {
-    bool is_ftp = values->response && !values->response->http_version[0];
-    unsigned status = values->response ? values->response->status : 0;
-    fprintf(out, "%03u", is_ftp && values->done->status ? values->done->status : status);
+    fprintf(out, "%03u", values->response ? values->response->status : 0);
 }
 
 static void print_http_version(FILE *out, const struct writeout *values)
@@ -167,8 +165,21 @@ static void print_attempts(FILE *out, const struct writeout *values)
     fprintf(out, "%u", values->done->attempts);
 }
 
+/* As PEM, the origin's own first. */
+static void print_certs(FILE *out, const struct writeout *values)
+{
+    for (size_t i = 0; values->response && i < values->response->cert_count; i++)
+        fputs(values->response->certs[i], out);
+}
+
+static void print_num_certs(FILE *out, const struct writeout *values)
+{
+    fprintf(out, "%zu", values->response ? values->response->cert_count : 0);
+}
+
 /* The names are curl's; the last two are fetchd's own. */
 static const struct { const char *name; print_variable *print; } variables[] = {
+    { "certs", print_certs },
     { "content_type", print_content_type },
     { "errormsg", print_errormsg },
     { "exitcode", print_exitcode },
@@ -176,6 +187,7 @@ static const struct { const char *name; print_variable *print; } variables[] = {
     { "http_code", print_status },
     { "http_version", print_http_version },
     { "method", print_method },
+    { "num_certs", print_num_certs },
     { "num_connects", print_num_connects },
     { "num_headers", print_num_headers },
     { "num_redirects", print_num_redirects },

@@ -189,6 +189,8 @@ class Messages(World):
 
 
 class KeepAlive(World):
+    settings = {'tls.insecure': 'yes'}
+
     counter = itertools.count()
 
     def connections(self, paths, **options):
@@ -235,6 +237,8 @@ class KeepAlive(World):
 
 
 class Unreachable(World):
+    settings = {'tls.insecure': 'yes'}
+
     def error(self, url, *names, **options):
         with self.fetchd.connect() as c:
             return self.bad(c.get(url, **options), *names)

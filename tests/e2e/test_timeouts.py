@@ -23,8 +23,11 @@ class Timeouts(World):
 
     def test_a_handshake_that_never_ends(self):
         with origins.Handshake('stall') as origin:
-            error = self.timed(origin.url(), 'connect.timeout', 400, origin.port, connect_timeout_ms=400)
-            self.assertEqual(error['phase'], 'tls')
+            for limit in (dict(connect_timeout_ms=400), dict(tls_timeout_ms=400), dict(settings={'timeouts.tls': '400ms'}),
+                          dict(connect_timeout_ms=400, tls_timeout_ms=60000)):
+                with self.subTest(**limit):
+                    error = self.timed(origin.url(), 'tls.timeout', 400, origin.port, attempts=1, **limit)
+                    self.assertEqual(error['phase'], 'tls')
 
     def test_headers_that_never_come(self):
         for alpn in ('http/1.1', 'h2'):

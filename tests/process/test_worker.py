@@ -574,7 +574,8 @@ class Ends(Case):
                 self.worker(raw, two, hole, stall) as w:
             for url, name, phase, more in (
                     ('http://127.0.0.1:%d/' % hole.port, 'connect.timeout', 'connect', dict(connect_timeout_ms=300)),
-                    (stall.url(), 'connect.timeout', 'tls', dict(connect_timeout_ms=300)),
+                    (stall.url(), 'tls.timeout', 'tls', dict(connect_timeout_ms=300)),
+                    (stall.url(), 'tls.timeout', 'tls', dict(tls_timeout_ms=300)),
                     (raw.url('/silent'), 'timeout.headers', 'wait', dict(headers_timeout_ms=300)),
                     (two.url('/silent'), 'timeout.headers', 'wait', dict(headers_timeout_ms=300)),
                     (raw.url('/slow-loris'), 'timeout.headers', 'wait', dict(headers_timeout_ms=300)),
@@ -689,7 +690,7 @@ class Ends(Case):
             error = self.failed(w.get('http://127.0.0.1:%d/' % port), 'connect.refused')
             self.assertEqual((error['phase'], error['os_errno']), ('connect', 111))
             self.failed(w.get('http://nowhere.invalid/'), 'dns.failed')
-            self.failed(w.get('http://localhost/', proxy='http://nowhere.invalid:80'), 'proxy.dns')
+            self.failed(w.get('http://example.com/', proxy='http://nowhere.invalid:80'), 'proxy.dns')
 
     def test_a_body_above_the_limit(self):
         raw = self.origin()
@@ -819,6 +820,8 @@ class Proxies(Case):
 
     def test_a_proxy_that_opens_no_way(self):
         with Proxy(refuse=502) as proxy, self.worker(proxy) as w:
+            self.failed(w.get(self.nginx.url('h1', '/1k'), proxy='http://127.0.0.1:%d' % proxy.port), 'proxy.target')
+        with Proxy(refuse=403) as proxy, self.worker(proxy) as w:
             self.failed(w.get(self.nginx.url('h1', '/1k'), proxy='http://127.0.0.1:%d' % proxy.port), 'proxy.failed')
 
     def test_requests_with_different_proxy_credentials_share_no_connection(self):
@@ -936,7 +939,9 @@ class Partitions(Case):
         leaf = self.site.leaf
         ways = [dict(), dict(principal=1), dict(principal=2), dict(insecure=True), dict(ca_pem=self.ca),
                 dict(cert_pem=leaf.cert_path.read_bytes(), key_pem=leaf.key_path.read_bytes()),
-                dict(resolve=['x:1:127.0.0.1']), dict(resolve=['x:2:127.0.0.1'])]
+                dict(resolve=['x:1:127.0.0.1']), dict(resolve=['x:2:127.0.0.1']),
+                dict(connect_to=['x:1:y:2']), dict(connect_to=['x:1:y:3']), dict(ca_pem=self.ca, ca_extends=True),
+                dict(tls_min='1.3'), dict(tls_max='1.2')]
         with self.worker() as w:
             for way in ways:
                 self.assertFalse(self.connection(w, **way), way)

@@ -132,74 +132,13 @@ static void only_schemes_that_work_are_taken(void **state)
     }
 }
 
-static int check_ftp(const char *url, const char *method, const char *range)
-{
-    struct ipc_fetch fetch = request(url);
-    struct ipc_pair pair = { { (const uint8_t *)"RANGE", 5 }, { (const uint8_t *)range, range ? strlen(range) : 0 } };
-    fetch.method = ipc_text(method);
-    if (range)
-        fetch.headers = (struct ipc_pairs){ &pair, 1 };
-    return check(&fetch);
-}
-
-static void ftp_knows_four_methods(void **state)
+static void ftp_only_downloads(void **state)
 {
     (void)state;
-    static const char *const methods[] = { "", "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH" };
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-        assert_int_equal(check_ftp("ftp://a/file", methods[i], NULL), i < 5 ? 0 : -1);
-    assert_int_equal(refusal.error, IPC_ERROR_REQUEST_UNSUPPORTED);
-    assert_int_equal(check_ftp("ftps://a/folder/", "GET", NULL), 0);
-    assert_int_equal(check_ftp("ftps://a/folder/", "PUT", NULL), -1);
     struct ipc_fetch fetch = request("ftp://a/file");
-    fetch.body_streamed = true;
+    fetch.method = ipc_text("PUT");
     assert_int_equal(check(&fetch), -1);
-    fetch.method = IPC_TEXT("PUT");
-    assert_int_equal(check(&fetch), 0);
-    fetch.ftp_tls = IPC_TEXT("require");
-    assert_int_equal(check(&fetch), 0);
-    fetch.ftp_tls = IPC_TEXT("maybe");
-    assert_int_equal(check(&fetch), -1);
-}
-
-static void no_byte_that_ends_a_line_gets_into_an_ftp_command(void **state)
-{
-    (void)state;
-    static const char *const bad[] = {
-        "ftp://a/b%0d", "ftp://a/%0Ab", "ftp://a/%00", "ftp://a/%1f", "ftp://a/%7F", "ftp://u%0a:p@a/", "ftp://u:p%0D@a/",
-    };
-    static const char *const good[] = { "ftp://a/b%20c", "ftp://a/%", "ftp://a/%0", "ftp://a/%25%30", "ftp://a/%e4" };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(check_ftp(bad[i], "", NULL), -1);
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        assert_int_equal(check_ftp(good[i], "", NULL), 0);
-    for (unsigned c = 1; c < 0x20; c++) {
-        uint8_t credentials[4] = { 'u', ':', (uint8_t)c, 0 };
-        struct ipc_fetch fetch = request("ftp://a/file");
-        fetch.credentials = (struct ipc_bytes){ credentials, 3 };
-        assert_int_equal(check(&fetch), c == '\t' ? 0 : -1);
-    }
-}
-
-static void an_ftp_range_is_one_part(void **state)
-{
-    (void)state;
-    static const char *const good[] = { "bytes=0-", "bytes=0-499", "bytes=-500", "bytes=999999999999999999-" };
-    static const char *const bad[] = {
-        "", "bytes=", "bytes=-", "0-5", "bytes=1-2,3-4", "bytes=1-2 ", "bytes=a-", "bytes=1", "lines=1-2",
-        "bytes=1-2-", "bytes=9999999999999999999-",
-    };
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        assert_int_equal(check_ftp("ftp://a/file", "", good[i]), 0);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(check_ftp("ftp://a/file", "", bad[i]), -1);
-    struct ipc_pair pair = { { (const uint8_t *)"range", 5 }, { (const uint8_t *)"bytes=7-9", 9 } };
-    struct ipc_fetch fetch = { .headers = { &pair, 1 } };
-    struct ipc_bytes range = check_range(&fetch);
-    assert_int_equal(range.length, 3);
-    assert_memory_equal(range.data, "7-9", 4);
-    fetch.headers.count = 0;
-    assert_null(check_range(&fetch).data);
+    assert_int_equal(refusal.error, IPC_ERROR_REQUEST_UNSUPPORTED);
 }
 
 static void bodies_that_contradict_the_request_are_refused(void **state)
@@ -234,6 +173,47 @@ static void nothing_hides_in_proxy_credentials_or_resolve(void **state)
     }
 }
 
+static void pins_are_hashes_and_never_files(void **state)
+{
+    (void)state;
+#define PIN "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    static const struct { const char *pin; int result; } rows[] = {
+        { "", 0 }, { PIN, 0 }, { PIN ";" PIN, 0 }, { "/etc/passwd", -1 }, { "sha256//", -1 }, { PIN "x", -1 },
+        { "sha1//AAAA", -1 }, { PIN ";/etc/passwd", -1 }, { ";" PIN, -1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ipc_fetch fetch = request("https://a/");
+        fetch.pinned_key = ipc_text(rows[i].pin);
+        assert_int_equal(check(&fetch), rows[i].result);
+    }
+}
+
+static void credentials_tls_and_proxies_have_their_forms(void **state)
+{
+    (void)state;
+    const struct ipc_bytes token = { (const uint8_t *)"t", 1 }, login = { (const uint8_t *)"u:p", 3 };
+    struct ipc_text to = IPC_TEXT("a:1:b:2"), no = IPC_TEXT("a:1:b");
+    for (int i = 0; i < 12; i++) {
+        struct ipc_fetch fetch = request(i == 11 ? "ws://a/" : "https://a/");
+        switch (i) {
+        case 0: fetch.bearer = token; break;
+        case 1: fetch.tls_min = ipc_text("1.2"); fetch.tls_max = ipc_text("1.2"); break;
+        case 2: fetch.connect_to = (struct ipc_texts){ &to, 1 }; break;
+        case 3: fetch.auth = ipc_text("digest"); fetch.proxy_auth = ipc_text("any"); break;
+        case 4: fetch.bearer = token; fetch.credentials = login; break;
+        case 5: fetch.bearer = (struct ipc_bytes){ (const uint8_t *)"t\r\n", 3 }; break;
+        case 6: fetch.tls_min = ipc_text("1.3"); fetch.tls_max = ipc_text("1.2"); break;
+        case 7: fetch.tls_min = ipc_text("1.4"); break;
+        case 8: fetch.connect_to = (struct ipc_texts){ &no, 1 }; break;
+        case 9: fetch.auth = ipc_text("ntlm"); break;
+        case 10: fetch.key_pem = token; break;
+        case 11: fetch.auth = ipc_text("digest"); break;
+        }
+        if (check(&fetch) != (i < 4 ? 0 : -1))
+            fail_msg("case %d", i);
+    }
+}
+
 static void unknown_http_versions_are_refused(void **state)
 {
     (void)state;
@@ -255,9 +235,9 @@ UNIT_TESTS(
     TEST(a_host_header_is_one_host),
     TEST(a_method_is_a_token_and_no_tunnel),
     TEST(only_schemes_that_work_are_taken),
-    TEST(ftp_knows_four_methods),
-    TEST(no_byte_that_ends_a_line_gets_into_an_ftp_command),
-    TEST(an_ftp_range_is_one_part),
+    TEST(ftp_only_downloads),
     TEST(bodies_that_contradict_the_request_are_refused),
     TEST(nothing_hides_in_proxy_credentials_or_resolve),
+    TEST(pins_are_hashes_and_never_files),
+    TEST(credentials_tls_and_proxies_have_their_forms),
     TEST(unknown_http_versions_are_refused))

@@ -58,7 +58,7 @@ static bool allows(const char *allow, const char *deny, const char *address, uns
     struct destination_policy *policy = policy_of(allow, deny);
     assert_non_null(policy);
     union any_address numeric = address_of(address, port);
-    struct destination destination = { &numeric.any, host, from_public };
+    struct destination destination = { &numeric.any, host, from_public, false };
     last_reason[0] = '\0';
     bool allowed = destination_allowed(policy, &destination, last_reason, sizeof last_reason);
     destination_policy_destroy(policy);
@@ -230,11 +230,66 @@ static void what_a_denial_says_to_add_allows_it(void **state)
     }
 }
 
+static void a_name_whose_address_the_client_gave_is_not_allowed_by_name(void **state)
+{
+    (void)state;
+    struct destination_policy *policy = policy_of("intranet.example", "loopback .denied.example");
+    union any_address numeric = address_of("127.0.0.1", 80);
+    struct destination destination = { &numeric.any, "intranet.example", false, false };
+    assert_true(destination_allowed(policy, &destination, last_reason, sizeof last_reason));
+    destination.overridden = true;
+    assert_false(destination_allowed(policy, &destination, last_reason, sizeof last_reason));
+    numeric = address_of("192.0.32.8", 80);
+    assert_true(destination_allowed(policy, &destination, last_reason, sizeof last_reason));
+    destination.host = "x.denied.example";
+    assert_false(destination_allowed(policy, &destination, last_reason, sizeof last_reason));
+    destination_policy_destroy(policy);
+}
+
+static bool asks(const char *allow, const char *deny, const char *host, bool from_public)
+{
+    struct destination_policy *policy = policy_of(allow, deny);
+    assert_non_null(policy);
+    bool allowed = destination_name_allowed(policy, host, 80, from_public, last_reason, sizeof last_reason);
+    destination_policy_destroy(policy);
+    return allowed;
+}
+
+static void what_a_proxy_would_look_up_is_held_against_names_and_figures(void **state)
+{
+    (void)state;
+    assert_true(asks("", "loopback", "example.com", false));
+    static const char *const own[] = { "127.0.0.1", "::1", "::ffff:127.0.0.1", "localhost", "LocalHost.", "a.localhost" };
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        assert_false(asks("", "loopback", own[i], false));
+        assert_true(asks("loopback", "loopback", own[i], false));
+    }
+    assert_true(asks("localhost", "loopback", "localhost", false));
+    assert_false(asks("", ".example", "a.example", false));
+    assert_non_null(strstr(last_reason, "a.example:80 to [egress] allow"));
+    assert_true(asks("a.example", ".example", "a.example", false));
+    assert_false(asks("a.example:81", ".example", "a.example", false));
+    assert_false(asks("10.0.0.0/8", "any", "a.example", false));
+    assert_true(asks("any", ".example", "a.example", false));
+    assert_true(asks("", "loopback", "10.0.0.1", false));
+    assert_false(asks("", "loopback", "10.0.0.1", true));
+}
+
+static void a_name_is_denied_wherever_it_leads(void **state)
+{
+    (void)state;
+    struct destination_policy *policy = policy_of("b.example", "any .example");
+    assert_true(destination_name_denied(policy, "a.example", 80, last_reason, sizeof last_reason));
+    assert_false(destination_name_denied(policy, "b.example", 80, last_reason, sizeof last_reason));
+    assert_false(destination_name_denied(policy, "a.test", 80, last_reason, sizeof last_reason));
+    destination_policy_destroy(policy);
+}
+
 static void other_families_are_denied(void **state)
 {
     (void)state;
     struct sockaddr local = { .sa_family = AF_UNIX };
-    struct destination destination = { &local, "x", false };
+    struct destination destination = { &local, "x", false, false };
     struct destination_policy *policy = policy_of("any", "");
     assert_false(destination_allowed(policy, &destination, last_reason, sizeof last_reason));
     destination_policy_destroy(policy);
@@ -251,4 +306,7 @@ UNIT_TESTS(
     TEST(what_is_no_rule_is_refused),
     TEST(a_denial_names_the_rule_and_the_setting),
     TEST(what_a_denial_says_to_add_allows_it),
+    TEST(a_name_whose_address_the_client_gave_is_not_allowed_by_name),
+    TEST(what_a_proxy_would_look_up_is_held_against_names_and_figures),
+    TEST(a_name_is_denied_wherever_it_leads),
     TEST(other_families_are_denied))

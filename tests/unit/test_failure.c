@@ -30,6 +30,7 @@ static void each_code_has_its_name_and_phase(void **state)
         { CURLE_COULDNT_CONNECT, PHASE_CONNECT, ECONNREFUSED, "", "connect.refused", "connect", true },
         { CURLE_COULDNT_CONNECT, PHASE_CONNECT, EHOSTUNREACH, "", "connect.failed", "connect", true },
         { CURLE_OPERATION_TIMEDOUT, PHASE_CONNECT, 0, "", "connect.timeout", "connect", true },
+        { CURLE_SSL_PINNEDPUBKEYNOTMATCH, PHASE_TLS, 0, "", "tls.pinned_key", "tls", false },
         { CURLE_OPERATION_TIMEDOUT, PHASE_WAIT, 0, "", "timeout.total", "wait", false },
         { CURLE_PEER_FAILED_VERIFICATION, PHASE_TLS, 0, "", "tls.certificate", "tls", false },
         { CURLE_SSL_CONNECT_ERROR, PHASE_TLS, ECONNRESET, "", "tls.peer_reset", "tls", true },
@@ -52,10 +53,6 @@ static void each_code_has_its_name_and_phase(void **state)
         { CURLE_TOO_LARGE, PHASE_WAIT, 0, "", "headers.too_large", "wait", false },
         { CURLE_OUT_OF_MEMORY, PHASE_BODY, 0, "", "out_of_memory", "body", true },
         { CURLE_FTP_COULDNT_RETR_FILE, PHASE_WAIT, 0, "", "ftp.failed", "wait", false },
-        { CURLE_LOGIN_DENIED, PHASE_CONNECT, 0, "", "ftp.login_denied", "connect", false },
-        { CURLE_REMOTE_FILE_NOT_FOUND, PHASE_WAIT, 0, "", "ftp.not_found", "wait", false },
-        { CURLE_BAD_DOWNLOAD_RESUME, PHASE_WAIT, 0, "", "ftp.resume", "wait", false },
-        { CURLE_REMOTE_DISK_FULL, PHASE_WAIT, 0, "", "ftp.disk_full", "wait", false },
         { CURLE_LDAP_CANNOT_BIND, PHASE_WAIT, 0, "", "internal", "wait", false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -96,10 +93,60 @@ static void a_proxys_answer_to_connect_is_the_reason(void **state)
     assert_int_equal(failure.error, IPC_ERROR_PROXY_AUTH);
     context.proxy_status = 502;
     failure_from_curl(&context, &failure);
-    assert_int_equal(failure.error, IPC_ERROR_PROXY_FAILED);
+    assert_int_equal(failure.error, IPC_ERROR_PROXY_TARGET);
+    context.proxy_status = 403;
     context.code = CURLE_COULDNT_CONNECT;
     failure_from_curl(&context, &failure);
     assert_int_equal(failure.error, IPC_ERROR_PROXY_FAILED);
+}
+
+static void what_a_proxy_does_is_named_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        CURLcode code;
+        enum failure_phase phase;
+        int os_errno;
+        long status, proxy_code;
+        enum ipc_error_code error;
+    } rows[] = {
+        { CURLE_COULDNT_CONNECT, PHASE_CONNECT, ECONNREFUSED, 0, 0, IPC_ERROR_PROXY_REFUSED },
+        { CURLE_COULDNT_CONNECT, PHASE_CONNECT, EHOSTUNREACH, 0, 0, IPC_ERROR_PROXY_CONNECT },
+        { CURLE_COULDNT_CONNECT, PHASE_PROXY, 0, 403, 0, IPC_ERROR_PROXY_FAILED },
+        { CURLE_COULDNT_CONNECT, PHASE_PROXY, 0, 504, 0, IPC_ERROR_PROXY_TARGET },
+        { CURLE_RECV_ERROR, PHASE_PROXY, ECONNRESET, 0, 0, IPC_ERROR_PROXY_FAILED },
+        { CURLE_GOT_NOTHING, PHASE_PROXY, 0, 0, 0, IPC_ERROR_PROXY_FAILED },
+        { CURLE_SSL_CONNECT_ERROR, PHASE_PROXY, 0, 0, 0, IPC_ERROR_PROXY_TLS },
+        { CURLE_PEER_FAILED_VERIFICATION, PHASE_PROXY, 0, 0, 0, IPC_ERROR_PROXY_CERTIFICATE },
+        { CURLE_PEER_FAILED_VERIFICATION, PHASE_TLS, 0, 200, 0, IPC_ERROR_TLS_CERTIFICATE },
+        { CURLE_SSL_CONNECT_ERROR, PHASE_TLS, ECONNRESET, 200, 0, IPC_ERROR_TLS_PEER_RESET },
+        { CURLE_PROXY, PHASE_PROXY, 0, 0, CURLPX_USER_REJECTED, IPC_ERROR_PROXY_AUTH },
+        { CURLE_PROXY, PHASE_PROXY, 0, 0, CURLPX_REPLY_CONNECTION_REFUSED, IPC_ERROR_PROXY_TARGET },
+        { CURLE_PROXY, PHASE_PROXY, 0, 0, CURLPX_RESOLVE_HOST, IPC_ERROR_DNS_FAILED },
+        { CURLE_PROXY, PHASE_PROXY, 0, 0, CURLPX_REPLY_NOT_ALLOWED, IPC_ERROR_PROXY_FAILED },
+        { CURLE_RECV_ERROR, PHASE_WAIT, ECONNRESET, 200, 0, IPC_ERROR_RECEIVE_FAILED },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct failure failure;
+        struct failure_context context = {
+            .code = rows[i].code, .text = "", .os_errno = rows[i].os_errno, .phase = rows[i].phase, .proxied = true,
+            .proxy_status = rows[i].status, .proxy_code = rows[i].proxy_code,
+        };
+        failure_from_curl(&context, &failure);
+        if (failure.error != rows[i].error)
+            fail_msg("row %zu: %s", i, ipc_error_name(failure.error));
+    }
+}
+
+static void a_time_that_is_over_is_named_by_where_it_went(void **state)
+{
+    (void)state;
+    assert_int_equal(failure_of_time(PHASE_DNS, false), IPC_ERROR_DNS_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_CONNECT, false), IPC_ERROR_CONNECT_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_TLS, false), IPC_ERROR_TLS_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_CONNECT, true), IPC_ERROR_PROXY_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_PROXY, true), IPC_ERROR_PROXY_TIMEOUT);
+    assert_int_equal(failure_of_time(PHASE_TLS, true), IPC_ERROR_TLS_TIMEOUT);
 }
 
 static void the_message_has_libcurls_words_or_ours(void **state)
@@ -118,31 +165,10 @@ static void the_message_has_libcurls_words_or_ours(void **state)
     assert_text_equal(message.curl_name, "");
 }
 
-static void ftp_has_names_of_its_own(void **state)
-{
-    (void)state;
-    static const struct { CURLcode code; unsigned reply; const char *name; } rows[] = {
-        { CURLE_OPERATION_TIMEDOUT, 421, "ftp.unavailable" },
-        { CURLE_OPERATION_TIMEDOUT, 150, "timeout.total" },
-        { CURLE_WEIRD_SERVER_REPLY, 421, "ftp.unavailable" },
-        { CURLE_WEIRD_SERVER_REPLY, 500, "ftp.failed" },
-        { CURLE_TOO_LARGE, 0, "headers.too_large" },
-        { CURLE_UPLOAD_FAILED, 553, "ftp.upload_refused" },
-        { CURLE_USE_SSL_FAILED, 500, "ftp.tls_refused" },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct failure failure;
-        struct failure_context context = { .code = rows[i].code, .text = "", .phase = PHASE_WAIT, .is_ftp = true,
-                                           .ftp_reply = rows[i].reply, .ftp_reply_text = "553 no" };
-        failure_from_curl(&context, &failure);
-        assert_string_equal(ipc_error_name(failure.error), rows[i].name);
-        assert_int_equal(strstr(failure.message, "the server says: 553 no") != NULL, rows[i].reply >= 400);
-    }
-}
-
 UNIT_TESTS(
-    TEST(ftp_has_names_of_its_own),
     TEST(each_code_has_its_name_and_phase),
     TEST(what_may_have_been_done_is_not_retryable),
     TEST(a_proxys_answer_to_connect_is_the_reason),
+    TEST(what_a_proxy_does_is_named_apart),
+    TEST(a_time_that_is_over_is_named_by_where_it_went),
     TEST(the_message_has_libcurls_words_or_ours))

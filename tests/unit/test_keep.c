@@ -2,6 +2,7 @@
 #include "worker/keep.h"
 
 #include "ipc/message.h"
+#include "ipc/secret.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -48,7 +49,7 @@ static void a_copy_lives_without_its_original(void **state)
     assert_int_equal(copy->principal, 7);
     assert_true(copy->follow);
     assert_int_equal(copy->window, fetch.window);
-    free(copy);
+    ipc_secret_free(copy);
 }
 
 static void what_is_empty_is_an_empty_string(void **state)
@@ -60,7 +61,7 @@ static void what_is_empty_is_an_empty_string(void **state)
     assert_string_equal(copy->method.data, "");
     assert_string_equal((const char *)copy->credentials.data, "");
     assert_int_equal(copy->headers.count, 0);
-    free(copy);
+    ipc_secret_free(copy);
 }
 
 UNIT_TESTS(

@@ -1,6 +1,7 @@
 /* lines.c: a request's headers in libcurl's form. */
 #include "worker/lines.h"
 
+#include "ipc/secret.h"
 #include "unit.h"
 
 #include <curl/curl.h>
@@ -32,7 +33,7 @@ static void assert_lines(const struct ipc_fetch *fetch, const char *const *expec
         assert_string_equal(at->data, *expected);
     }
     assert_null(at);
-    free(lines);
+    ipc_secret_free(lines);
 }
 
 static void a_request_without_headers_has_no_lines(void **state)

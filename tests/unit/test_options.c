@@ -211,6 +211,31 @@ static void secrets_are_overwritten_where_ps_would_show_them(void **state)
     assert_string_equal(words[1], "*********");
     assert_string_equal(words[2], "-x*******");
     options_finish(&options);
+    char socks[][24] = { "--socks5-hostname", "u:pass@host:9050", "--oauth2-bearer", "token" };
+    char *more[] = { socks[0], socks[1], socks[2], socks[3], NULL };
+    assert_int_equal(options_parse(&options, COMMAND_GET, 4, more, 0), 0);
+    assert_string_equal(options.proxy, "socks5h://u:pass@host:9050");
+    assert_string_equal(socks[1], "****************");
+    assert_string_equal(options.bearer, "token");
+    assert_string_equal(socks[3], "*****");
+    options_finish(&options);
+}
+
+static void ways_of_asking_and_tls_versions_are_curls(void **state)
+{
+    (void)state;
+    struct options options;
+    assert_int_equal(parse(&options, COMMAND_GET, WORDS("--basic", "--digest", "--proxy-anyauth", "--tlsv1.2",
+                                                        "--tls-max", "1.3", "--socks4", "h", "--socks4a", "h")), 0);
+    assert_string_equal(options.auth, "digest");
+    assert_string_equal(options.proxy_auth, "any");
+    assert_string_equal(options.tls_min, "1.2");
+    assert_string_equal(options.tls_max, "1.3");
+    assert_string_equal(options.proxy, "socks4a://h");
+    options_finish(&options);
+    expect_code(COMMAND_GET, WORDS("--tls-max", "1.4"), EXIT_USAGE);
+    expect_code(COMMAND_GET, WORDS("--socks5", "http://h"), EXIT_USAGE);
+    expect_code(COMMAND_GET, WORDS("--doh-url", "https://h/"), EXIT_UNSUPPORTED);
 }
 
 UNIT_TESTS(TEST(options_and_urls_may_be_mixed),
@@ -220,4 +245,5 @@ UNIT_TESTS(TEST(options_and_urls_may_be_mixed),
            TEST(sizes_have_curls_letters), TEST(data_is_joined_as_curl_joins_it),
            TEST(only_line_ends_of_a_file_are_left_out_of_data), TEST(what_is_not_of_the_command_is_refused),
            TEST(what_is_unknown_is_refused), TEST(json_means_a_body_or_a_format_as_the_command_has_it),
-           TEST(max_redirs_takes_minus_one), TEST(secrets_are_overwritten_where_ps_would_show_them))
+           TEST(max_redirs_takes_minus_one), TEST(secrets_are_overwritten_where_ps_would_show_them),
+           TEST(ways_of_asking_and_tls_versions_are_curls))

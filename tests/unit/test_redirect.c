@@ -38,6 +38,10 @@ static struct ipc_fetch post(const char *url)
     fetch.headers = (struct ipc_pairs){ sent, SENT };
     fetch.body = (struct ipc_bytes)BYTES("abc");
     fetch.credentials = (struct ipc_bytes)BYTES("user:password");
+    fetch.bearer = (struct ipc_bytes)BYTES("token");
+    fetch.cert_pem = (struct ipc_bytes)BYTES("certificate");
+    fetch.key_pem = (struct ipc_bytes)BYTES("key");
+    fetch.pinned_key = IPC_TEXT("sha256//x");
     return fetch;
 }
 
@@ -132,6 +136,10 @@ static void assert_stripped(const char *from, const char *to, bool stripped)
         if (has_header(&fetch, proofs[i]) == stripped)
             fail_msg("%s -> %s: %s", from, to, proofs[i]);
     assert_int_equal(fetch.credentials.length, stripped ? 0 : 13);
+    assert_int_equal(fetch.bearer.length, stripped ? 0 : 5);
+    assert_int_equal(fetch.cert_pem.length, stripped ? 0 : 11);
+    assert_int_equal(fetch.key_pem.length, stripped ? 0 : 3);
+    assert_int_equal(fetch.pinned_key.length, 9);   /* a demand, not a proof */
     assert_true(has_header(&fetch, "Accept"));
     assert_true(has_header(&fetch, "X-Authorization"));
     assert_true(has_header(&fetch, "Authorization-X"));

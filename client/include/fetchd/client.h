@@ -239,7 +239,7 @@ struct fetchd_options {
     size_t cert_pem_size;
     const void *key_pem;
     size_t key_pem_size;
-    bool insecure;             /* don't verify the origin's certificate */
+    bool insecure;             /* don't verify the origin's certificate, where [tls] insecure allows it */
 
     const char *const *require;   /* features without which the request must fail */
     size_t require_count;
@@ -258,12 +258,24 @@ struct fetchd_options {
     unsigned close_timeout_ms;    /* for the peer's answer to our close; 0: 5 s */
     bool reconnect;            /* open it again when its worker is lost */
 
-    /* of an ftp or ftps URL: GET downloads a file or, when the URL ends with /, lists a folder; a header
-     * "Range: bytes=100-" resumes; HEAD asks for size and date; PUT uploads, POST appends. Other headers
-     * mean nothing to it. */
-    const char *ftp_tls;       /* on an ftp URL ask for TLS: "require", or "try"; ftps is always encrypted */
-    bool list_names;           /* of a folder: names only (NLST) */
-    bool ftp_create_dirs;      /* make the folders that an upload's path misses */
+    /* who asks, and by which way: */
+    const char *auth;          /* how `credentials` are shown: "basic", "digest" or "any"; NULL: basic */
+    const char *bearer;        /* an OAuth 2 token for the origin (RFC 6750), instead of `credentials` */
+    const char *proxy_credentials;   /* "user:password" for the proxy as they are; in its URL odd characters are %XX */
+    const char *proxy_auth;    /* as `auth`, for the proxy */
+    const void *proxy_ca_pem;  /* for an https:// proxy: trust these certificates instead of the system's */
+    size_t proxy_ca_pem_size;
+    bool proxy_insecure;       /* don't verify that proxy's certificate; as `insecure` */
+    const char *proxy_pool;    /* take a proxy of the daemon's [proxy_pool "NAME"], not `proxy` */
+    const char *proxy_key;     /* requests with one key get one proxy of the pool while it works; NULL: in turn */
+    const char *const *connect_to;   /* "host:port:other host:other port", as curl's --connect-to */
+    size_t connect_to_count;
+    bool ca_extends;           /* `ca_pem` is trusted besides the system's certificates, not instead */
+    const char *pinned_key;    /* "sha256//BASE64[;...]": the origin's public key, as curl's --pinnedpubkey */
+    const char *tls_min;       /* "1.0" to "1.3"; NULL: the daemon's setting, below which no request goes */
+    const char *tls_max;
+    unsigned tls_timeout_ms;   /* for one TLS handshake, within connect_timeout_ms; 0: the daemon's setting */
+    bool want_certs;           /* the response has the origin's certificates */
 };
 
 #define FETCHD_INLINE_BODY_BYTES 786432
@@ -276,16 +288,18 @@ FETCHD_API void fetchd_options_init(struct fetchd_options *options, size_t size)
 /* ---- what comes back ---- */
 
 struct fetchd_response {
-    unsigned status;           /* of FTP the reply's code: 150 or 125 of a download, 226 of an upload */
+    unsigned status;
     const char *http_version;  /* "1.1", "2", or "" (FTP) */
     const char *url;           /* of a RESPONSE the URL after redirects, of a HOP where it leads */
     const struct fetchd_header *headers;   /* in the order received, names as received */
     size_t header_count;
+    const char *const *certs;  /* PEM, the origin's own first, each vouched for by the next; with want_certs */
+    size_t cert_count;
 };
 
 struct fetchd_done {
     const struct fetchd_error *error;      /* NULL on success */
-    unsigned status;           /* of FTP the last reply's code: 226 */
+    unsigned status;
     unsigned attempts;         /* how often the daemon tried */
     unsigned worker;           /* who did it */
     unsigned redirects;

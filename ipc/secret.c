@@ -1,0 +1,39 @@
+/* Blocks that know their size, so that they can be wiped. */
+#include "secret.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct block { size_t bytes; max_align_t data[]; };
+
+/* A call through this pointer can't be seen through. */
+static void *(*const volatile overwrite)(void *, int, size_t) = memset;
+
+void ipc_secret_wipe(void *place, size_t bytes)
+{
+    if (bytes > 0)
+        overwrite(place, 0, bytes);
+}
+
+void *ipc_secret_alloc(size_t bytes)
+{
+    if (bytes > SIZE_MAX - sizeof(struct block))
+        return NULL;
+    struct block *block = malloc(sizeof *block + bytes);
+    if (!block)
+        return NULL;
+    block->bytes = bytes;
+    return block->data;
+}
+
+void ipc_secret_free(void *place)
+{
+    if (!place)
+        return;
+    struct block *block = (struct block *)(void *)((char *)place - offsetof(struct block, data));
+    size_t bytes = block->bytes;
+    ipc_secret_wipe(block, sizeof *block + bytes);
+    free(block);
+}
