@@ -19,7 +19,8 @@ USAGE
 build_packages=(
   meson ninja-build cmake gcc g++ make pkg-config git curl ca-certificates xz-utils
   libuv1-dev libmsgpack-dev libinih-dev libnghttp2-dev zlib1g-dev libbrotli-dev libzstd-dev
-  libpsl-dev uthash-dev libsystemd-dev libseccomp-dev libcmocka-dev libmd-dev
+  libpsl-dev uthash-dev libsystemd-dev libseccomp-dev libcmocka-dev libmd-dev libjansson-dev
+  scdoc
 )
 # libcurl4-openssl-dev is what a benchmark compares with. Ours can't be mistaken for it: it comes
 # from the prefix by pkg-config path, and that stands before the system's.
@@ -27,7 +28,7 @@ test_packages=(
   clang libclang-rt-dev clang-format
   nginx libnginx-mod-http-echo caddy openssl libcurl4-openssl-dev
   python3 python3-msgpack python3-h2 python3-cryptography python3-websockets websocketd
-  python3-brotli python3-zstandard
+  python3-brotli python3-zstandard zsh
 )
 # Debian starts these when it installs them; tests start their own on ports of their own.
 unwanted_services=(nginx caddy)

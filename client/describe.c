@@ -37,8 +37,8 @@ static void json_pairs(struct text *out, const struct ipc_pairs *pairs)
     json_begin_array(out);
     for (size_t i = 0; i < pairs->count; i++) {
         json_begin_array(out);
-        json_string_bytes(out, pairs->items[i].name.data, pairs->items[i].name.length);
-        json_string_bytes(out, pairs->items[i].value.data, pairs->items[i].value.length);
+        json_text_bytes(out, pairs->items[i].name.data, pairs->items[i].name.length);
+        json_text_bytes(out, pairs->items[i].value.data, pairs->items[i].value.length);
         json_end_array(out);
     }
     json_end_array(out);
@@ -48,7 +48,7 @@ static void json_texts(struct text *out, const struct ipc_texts *texts)
 {
     json_begin_array(out);
     for (size_t i = 0; i < texts->count; i++)
-        json_string_bytes(out, texts->items[i].data, texts->items[i].length);
+        json_text_bytes(out, texts->items[i].data, texts->items[i].length);
     json_end_array(out);
 }
 
@@ -59,7 +59,7 @@ static void json_value(struct text *out, const struct ipc_field *field, const vo
     case IPC_TYPE_UINT: json_uint(out, *(const uint64_t *)place); break;
     case IPC_TYPE_BOOL: json_bool(out, *(const bool *)place); break;
     case IPC_TYPE_TEXT:
-    case IPC_TYPE_BYTES: json_string_bytes(out, text->data, text->length); break;
+    case IPC_TYPE_BYTES: json_text_bytes(out, text->data, text->length); break;
     case IPC_TYPE_PAIRS: json_pairs(out, place); break;
     case IPC_TYPE_TEXTS: json_texts(out, place); break;
     case IPC_TYPE_ONE: describe_json(out, field->record, *(const void *const *)place); break;

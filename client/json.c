@@ -35,7 +35,7 @@ void json_end_array(struct text *out)
 
 void json_name(struct text *out, const char *name)
 {
-    json_string(out, name);
+    json_text(out, name);
     text_add_char(out, ':');
 }
 
@@ -73,7 +73,7 @@ static void add_escape(struct text *out, unsigned char c)
     }
 }
 
-void json_string_bytes(struct text *out, const void *bytes, size_t length)
+void json_text_bytes(struct text *out, const void *bytes, size_t length)
 {
     const unsigned char *at = bytes, *end = at + length, *plain = at;
     separate(out);
@@ -98,15 +98,33 @@ void json_string_bytes(struct text *out, const void *bytes, size_t length)
     text_add_char(out, '"');
 }
 
-void json_string(struct text *out, const char *string)
+bool json_is_utf8(const void *bytes, size_t length)
 {
-    json_string_bytes(out, string, strlen(string));
+    const unsigned char *at = bytes, *end = at + length;
+    while (at < end) {
+        size_t step = *at < 0x80 ? 1 : sequence_length(at, (size_t)(end - at));
+        if (step == 0)
+            return false;
+        at += step;
+    }
+    return true;
+}
+
+void json_text(struct text *out, const char *string)
+{
+    json_text_bytes(out, string, strlen(string));
 }
 
 void json_uint(struct text *out, uint64_t value)
 {
     separate(out);
     text_addf(out, "%llu", (unsigned long long)value);
+}
+
+void json_raw(struct text *out, const char *json)
+{
+    separate(out);
+    text_add_string(out, json);
 }
 
 void json_bool(struct text *out, bool value)

@@ -34,7 +34,7 @@ MAY = {
     'worker/lookups': ((), r'dlfcn\.h'),
     'worker/h2window': ((), r'nghttp2/'),
     'worker/tls': (('ipc',), r'uv\.h|curl/|openssl/'),
-    'client': (('ipc', 'ipc/error', 'client/include'), r'fetchd/client\.h|sha2\.h'),
+    'client': (('ipc', 'ipc/error', 'client/include'), r'fetchd/client\.h|sha2\.h|jansson\.h|uthash\.h'),
     'systemd': (('daemon',), r'systemd/'),
     'windows-service': (('daemon',), r''),
 }

@@ -1,7 +1,9 @@
 /* fetchctl: asks fetchd from a shell. It includes libfetchd's public header only. */
 #include "batch.h"
 #include "bench.h"
+#include "completion.h"
 #include "get.h"
+#include "manual.h"
 #include "say.h"
 #include "status.h"
 #include "top.h"
@@ -17,12 +19,9 @@ static int run_bench(struct fetchd_client *client, const struct options *options
     return bench_run(options);
 }
 
-static const struct command {
-    const char *name;
-    unsigned command;
-    const char *words, *help;
-    int (*run)(struct fetchd_client *client, const struct options *options);
-} commands[] = {
+static int run_completion(struct fetchd_client *client, const struct options *options);
+
+static const struct command commands[] = {
     { "get", COMMAND_GET, "URL...", "fetch", get_run },
     { "head", COMMAND_HEAD, "URL...", "fetch the headers", get_run },
     { "post", COMMAND_POST, "URL...", "send with POST", get_run },
@@ -30,7 +29,7 @@ static const struct command {
     { "delete", COMMAND_DELETE, "URL...", "ask with DELETE", get_run },
     { "request", COMMAND_REQUEST, "-X METHOD URL...", "ask with any method", get_run },
     { "ws", COMMAND_WS, "URL", "talk over a WebSocket, a message a line", ws_run },
-    { "batch", COMMAND_BATCH, "FILE|-", "fetch a list of URLs, a JSON line for each", batch_run },
+    { "batch", COMMAND_BATCH, "FILE|-", "ask a list of URLs or JSON requests", batch_run },
     { "bench", COMMAND_BENCH, "URL", "fetch one URL many times and measure", run_bench },
     { "status", COMMAND_STATUS, "", "what the daemon is doing", status_run },
     { "workers", COMMAND_WORKERS, "", "its workers", workers_run },
@@ -38,17 +37,23 @@ static const struct command {
     { "metrics", COMMAND_METRICS, "", "its metrics, in the Prometheus format", status_run_metrics },
     { "reload", COMMAND_RELOAD, "", "make it read its settings again", status_run_reload },
     { "drain", COMMAND_DRAIN, "", "make it finish what is open and stop", status_run_drain },
+    { "completion", COMMAND_COMPLETION, "bash|zsh", "completions for a shell", run_completion },
+    { NULL, 0, NULL, NULL, NULL },
 };
 
-#define COMMANDS (sizeof commands / sizeof commands[0])
+static int run_completion(struct fetchd_client *client, const struct options *options)
+{
+    (void)client;
+    return completion_print(commands, options->words.count == 1 ? options->words.items[0] : "");
+}
 
 static int print_help(FILE *out)
 {
     fputs("fetchctl asks fetchd, the fetch daemon of this host.\n\n", out);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  fetchctl %-8s %-17s %s\n", commands[i].name, commands[i].words, commands[i].help);
-    fputs("  fetchctl help     [COMMAND]         this, or the options of a command\n"
-          "  fetchctl version                    versions\n\n"
+    for (const struct command *command = commands; command->name; command++)
+        fprintf(out, "  fetchctl %-10s %-17s %s\n", command->name, command->words, command->help);
+    fputs("  fetchctl help       [COMMAND]         this, or the options of a command\n"
+          "  fetchctl version                      versions\n\n"
           "Options have curl's names and meanings, exit codes as well; 110 no daemon, 111 overloaded or\n"
           "over quota, 112 denied, 113 worker lost. The daemon is looked for at $FETCHD_ADDRESS, else at\n"
           "unix:$XDG_RUNTIME_DIR/fetchd/fetchd.sock, then at unix:/run/fetchd/fetchd.sock.\n\n", out);
@@ -58,9 +63,9 @@ static int print_help(FILE *out)
 
 static const struct command *find(const char *name)
 {
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
+    for (const struct command *command = commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
     return NULL;
 }
 
@@ -113,6 +118,8 @@ int main(int argc, char **argv)
         return help(argc, argv);
     if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         return version();
+    if (strcmp(name, "--manual") == 0 && argc == 3)   /* for fetchctl(1), when it is built */
+        return manual_print(commands, argv[2]);
     const struct command *command = find(name);
     return command ? run(command, argc, argv) : unknown(name);
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FETCHING (COMMAND_GET | COMMAND_HEAD | COMMAND_POST | COMMAND_PUT | COMMAND_DELETE | COMMAND_REQUEST)
+#define FETCHING COMMANDS_FETCHING
 #define ASKING (FETCHING | COMMAND_BATCH | COMMAND_BENCH)
 #define SENDING (ASKING & ~(unsigned)COMMAND_HEAD)
 #define TALKING (ASKING | COMMAND_WS)
@@ -85,6 +85,7 @@ static const struct option table[] = {
     { 'T', "upload-file", WORD, FETCHING & SENDING, AT(upload), "FILE|-", "send this file", NULL },
     { 'o', "output", WORDS, FETCHING | COMMAND_WS, AT(outputs), "FILE",
       "write the body there; one for each URL", NULL },
+    { 'o', "output", WORDS, COMMAND_BATCH, AT(outputs), "FILE", "write the lines there", NULL },
     { 'O', "remote-name", CALL, FETCHING, 0, NULL, "write the body to the URL's file name",
       take_remote_name },
     { 0, "create-dirs", FLAG, FETCHING | COMMAND_WS, AT(create_dirs), NULL, "make the folders of -o", NULL },
@@ -92,6 +93,7 @@ static const struct option table[] = {
       NULL },
     { 'r', "range", WORD, ASKING, AT(range), "RANGE", "ask for these bytes only", NULL },
     { 'i', "include", FLAG, FETCHING, AT(include), NULL, "write the headers before the body", NULL },
+    { 'i', "include", FLAG, COMMAND_BATCH, AT(include), NULL, "put the headers in the line", NULL },
     { 'I', "head", FLAG, FETCHING, AT(head), NULL, "ask for the headers only", NULL },
     { 'L', "location", FLAG, TALKING, AT(follow), NULL, "follow redirects", NULL },
     { 0, "max-redirs", CALL, TALKING, 0, "N", "at most so many, -1 without limit", take_max_redirects },
@@ -138,8 +140,8 @@ static const struct option table[] = {
     { 'm', "max-time", SECONDS, TALKING, AT(max_time_ms), "SECONDS", "for the whole request", NULL },
     { 0, "connect-timeout", SECONDS, TALKING, AT(connect_timeout_ms), "SECONDS", "until connected", NULL },
     { 0, "limit-rate", BYTES, ASKING, AT(limit_rate_bytes), "SPEED", "bytes a second; k, m, g", NULL },
-    { 0, "retry", NUMBER, FETCHING, AT(retry), "N", "attempts after the first when a failure may pass",
-      NULL },
+    { 0, "retry", NUMBER, FETCHING | COMMAND_BATCH, AT(retry), "N",
+      "attempts after the first when a failure may pass", NULL },
     { 's', "silent", FLAG, TALKING, AT(silent), NULL, "no progress, no error messages", NULL },
     { 'S', "show-error", FLAG, TALKING, AT(show_error), NULL, "error messages in spite of -s", NULL },
     { 'v', "verbose", FLAG, FETCHING | COMMAND_WS, AT(verbose), NULL,
@@ -156,7 +158,11 @@ static const struct option table[] = {
     { 0, "fresh", FLAG, ASKING, AT(fresh), NULL, "a connection of its own for each request", NULL },
     { 0, "concurrency", NUMBER, COMMAND_BATCH | COMMAND_BENCH, AT(concurrency), "N", "so many at once (32)",
       NULL },
-    { 0, "hash", FLAG, COMMAND_BATCH, AT(hash), NULL, "print the SHA-256 of each body", NULL },
+    { 0, "per-origin", NUMBER, COMMAND_BATCH, AT(per_origin), "N", "so many at once to one origin", NULL },
+    { 0, "output-dir", WORD, COMMAND_BATCH, AT(output_dir), "DIR", "write each body to a file there", NULL },
+    { 0, "with-body", FLAG, COMMAND_BATCH, AT(with_body), NULL, "put the body in its line", NULL },
+    { 0, "resume", FLAG, COMMAND_BATCH, AT(resume), NULL, "leave out what -o FILE has answered", NULL },
+    { 0, "hash", FLAG, COMMAND_BATCH, AT(hash), NULL, "put the SHA-256 of the body in the line", NULL },
     { 0, "requests", NUMBER, COMMAND_BENCH, AT(requests), "N", "so many in all (1000)", NULL },
     { 0, "connections", NUMBER, COMMAND_BENCH, AT(connections), "N", "connections to the daemon (1)", NULL },
     { 0, "expect-bytes", CALL, COMMAND_BENCH, 0, "N", "another size of the body is an error",
@@ -603,6 +609,27 @@ void options_finish(struct options *options)
     }
     strings_finish(&options->words);
     text_finish(&options->data);
+}
+
+bool options_row(size_t index, struct option_row *ret_row)
+{
+    if (index >= TABLE_LENGTH)
+        return false;
+    const struct option *option = &table[index];
+    *ret_row = (struct option_row){
+        .letter = option->letter, .name = option->name, .argument = option->argument, .help = option->help,
+        .commands = option->commands, .repeats = option->kind == WORDS || option->kind == CALL,
+        .supported = option->kind != UNSUPPORTED,
+    };
+    return true;
+}
+
+bool options_any(unsigned commands)
+{
+    for (size_t i = 0; i < TABLE_LENGTH; i++)
+        if ((table[i].commands & commands) && table[i].kind != UNSUPPORTED)
+            return true;
+    return false;
 }
 
 void options_print(FILE *out, unsigned commands)

@@ -13,8 +13,11 @@ enum {
     COMMAND_GET = 1, COMMAND_HEAD = 2, COMMAND_POST = 4, COMMAND_PUT = 8, COMMAND_DELETE = 16,
     COMMAND_REQUEST = 32, COMMAND_BATCH = 64, COMMAND_BENCH = 128, COMMAND_STATUS = 256,
     COMMAND_METRICS = 512, COMMAND_RELOAD = 1024, COMMAND_DRAIN = 2048, COMMAND_WS = 4096,
-    COMMAND_WORKERS = 8192, COMMAND_TOP = 16384,
+    COMMAND_WORKERS = 8192, COMMAND_TOP = 16384, COMMAND_COMPLETION = 32768,
 };
+
+#define COMMANDS_FETCHING \
+    (COMMAND_GET | COMMAND_HEAD | COMMAND_POST | COMMAND_PUT | COMMAND_DELETE | COMMAND_REQUEST)
 
 /* Exit codes of our own making; all others come from the table of error names. */
 enum {
@@ -44,6 +47,9 @@ struct options {
     uint64_t concurrency, requests, connections;
     uint64_t expect_bytes;
     bool has_expect_bytes, hash, as_json;
+    char *output_dir;
+    bool resume, with_body;
+    uint64_t per_origin;           /* 0: no limit */
     struct strings subprotocols;
     bool binary, reconnect;
     uint64_t count;                /* 0: not given */
@@ -54,6 +60,20 @@ struct options {
  * overwritten in argv, so that ps does not show them. */
 int options_parse(struct options *options, unsigned command, int argc, char **argv, int first);
 void options_finish(struct options *options);
+
+/* A row of the table, for those who write about it. */
+struct option_row {
+    char letter;               /* 0: none */
+    const char *name, *argument, *help;   /* argument NULL: it takes none */
+    unsigned commands;
+    bool repeats, supported;
+};
+
+/* False when there are not so many. */
+bool options_row(size_t index, struct option_row *ret_row);
+
+/* True when some command of these has an option. */
+bool options_any(unsigned commands);
 
 /* The options of some commands, a line each. */
 void options_print(FILE *out, unsigned commands);

@@ -27,13 +27,13 @@ void progress_set_total(struct progress *progress, uint64_t total_bytes)
     progress->total_bytes = total_bytes;
 }
 
-static int columns(void)
+int progress_columns(void)
 {
     struct winsize size;
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-static void write_bytes(char *out, size_t size, double bytes)
+void progress_write_bytes(char *out, size_t size, double bytes)
 {
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
     size_t unit = 0;
@@ -56,12 +56,12 @@ static void draw(struct progress *progress)
 {
     char bytes[32], speed[32], text[80];
     int64_t ms = now_ms() - progress->start_ms;
-    write_bytes(bytes, sizeof bytes, (double)progress->now_bytes);
-    write_bytes(speed, sizeof speed,
+    progress_write_bytes(bytes, sizeof bytes, (double)progress->now_bytes);
+    progress_write_bytes(speed, sizeof speed,
                 (double)(progress->now_bytes - progress->start_bytes) * 1000 / (double)(ms > 0 ? ms : 1));
     int length = snprintf(text, sizeof text, "%s  %s/s  %lld:%02lld", bytes, speed, (long long)(ms / 60000),
                           (long long)(ms / 1000 % 60));
-    int width = columns() - length - 9;
+    int width = progress_columns() - length - 9;
     fputs("\r\033[K", stderr);
     if (progress->total_bytes > 0 && width >= 8)
         draw_bar(progress, width < 50 ? width : 50);

@@ -3,6 +3,7 @@
 #define FETCHCTL_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct progress {
@@ -20,5 +21,11 @@ void progress_add(struct progress *progress, uint64_t bytes);
 
 /* The last picture, and a new line. */
 void progress_end(struct progress *progress);
+
+/* Of the terminal on stderr. */
+int progress_columns(void);
+
+/* "2.9 MiB" */
+void progress_write_bytes(char *out, size_t size, double bytes);
 
 #endif

@@ -210,6 +210,11 @@ static const struct { const char *name; print_variable *print; } variables[] = {
     { "fetchd_attempts", print_attempts },
 };
 
+const char *writeout_variable(size_t index)
+{
+    return index < sizeof variables / sizeof variables[0] ? variables[index].name : NULL;
+}
+
 static print_variable *find(const char *name, size_t length)
 {
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)

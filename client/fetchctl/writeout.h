@@ -3,6 +3,7 @@
 #define FETCHCTL_WRITEOUT_H
 
 #include <fetchd/client.h>
+#include <stddef.h>
 
 struct writeout {
     const struct fetchd_options *options;
@@ -19,5 +20,8 @@ struct writeout {
 int writeout_check(const char *format);
 
 void writeout_print(const char *format, const struct writeout *values);
+
+/* The name of a variable, NULL when there are not so many. */
+const char *writeout_variable(size_t index);
 
 #endif

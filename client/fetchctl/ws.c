@@ -2,6 +2,7 @@
 #include "ws.h"
 
 #include "input.h"
+#include "interrupt.h"
 #include "memory.h"
 #include "output.h"
 #include "recipe.h"
@@ -9,10 +10,8 @@
 #include "trace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -30,33 +29,6 @@ struct ws {
     uint64_t received;
     int code;
 };
-
-/* ---- Ctrl-C ---- */
-
-static int interrupt_pipe[2] = { -1, -1 };
-
-static void on_signal(int number)
-{
-    int saved = errno;
-    char byte = (char)number;
-    ssize_t written = write(interrupt_pipe[1], &byte, 1);
-    (void)written;
-    errno = saved;
-}
-
-/* The first one closes the socket; after it the signal is the system's again. */
-static int catch_interrupt(void)
-{
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
-    sigemptyset(&action.sa_mask);
-    if (pipe(interrupt_pipe) < 0)
-        return -1;
-    for (int i = 0; i < 2; i++)
-        fcntl(interrupt_pipe[i], F_SETFL, O_NONBLOCK);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    return 0;
-}
 
 /* ---- out ---- */
 
@@ -273,15 +245,14 @@ static void wait_for_something(struct ws *ws)
     bool reads = ws->may_write && !ws->closing && input_wants(&ws->input);
     struct pollfd waits[3] = {
         { .fd = fetchd_fd(ws->client), .events = POLLIN },
-        { .fd = interrupt_pipe[0], .events = POLLIN },
+        { .fd = interrupt_fd(), .events = POLLIN },
         { .fd = reads ? STDIN_FILENO : -1, .events = POLLIN },
     };
-    char byte;
     if (poll(waits, 3, -1) < 0)
         return;
     if (waits[2].revents)
         read_input(ws);
-    if (waits[1].revents && read(interrupt_pipe[0], &byte, 1) == 1) {
+    if (waits[1].revents && interrupt_take() != 0) {
         if (ws->open)
             begin_close(ws);
         else
@@ -365,7 +336,7 @@ int ws_run(struct fetchd_client *client, const struct options *options)
     int code = check(options);
     if (code == 0)
         code = recipe_init(&ws->recipe, options);
-    if (code == 0 && catch_interrupt() < 0) {
+    if (code == 0 && interrupt_catch() < 0) {
         say("can't make a pipe: %s", strerror(errno));
         code = EXIT_READ;
     }

@@ -193,7 +193,11 @@ class Options(TestCase):
                 (['post', '-d', '@none', URL], 26, "can't read none"), (['put', '-T', 'none', URL], 26, "can't read none"),
                 (['get', '--cacert', 'none', URL], 77, "can't read none"), (['get', '--cert', 'none', URL], 58, "can't read none"),
                 (['frob'], 2, "'frob' is not a command"), (['batch', 'none'], 26, "can't read none"),
-                (['batch', '--retry', '3', '-'], 2, '--retry is not one of this command'),
+                (['batch', '--count', '3', '-'], 2, '--count is not one of this command'),
+                (['batch', '--resume', '-'], 2, '--resume needs -o FILE'), (['batch', '-o', 'a', '-o', 'b', '-'], 2, 'given once'),
+                (['batch', '--with-body', '--output-dir', 'd', '-'], 2, 'exclude each other'), (['batch'], 2, 'needs one FILE'),
+                (['batch', '-o', 'no/such', '-'], 23, "can't write no/such"),
+                (['batch', '--output-dir', 'no/such', '-'], 23, "can't write into no/such"),
                 (['post', '-F', 'nothing', URL], 2, 'a part is written'), (['post', '-F', 'a=@b,c', URL], 2, 'several files')):
             with self.subTest(words=words):
                 serve = answer()
@@ -444,126 +448,6 @@ class Terminal(TestCase):
         self.assertEqual(self.on_terminal(answer(b'a\0b'), 'get', '-o', '-', URL), (0, 'a\0b'))
 
 
-class Batch(TestCase):
-    def lines(self, run):
-        return [json.loads(line) for line in run.stdout.splitlines()]
-
-    def test_one_line_of_json_for_each_url(self):
-        serve = answer(lambda fetch: fetch['url'].encode(), http_version='2')
-        urls = ['https://o.test/%d' % n for n in range(300)]
-        text = '# a list\n\n' + '\r\n'.join('  %s ' % u for u in urls)
-        run = self.run_with(serve, 'batch', '-', '--concurrency', '7', '--hash', input=text.encode())
-        lines = self.lines(run)
-        self.assertEqual(sorted(line['url'] for line in lines), sorted(urls))
-        for line in lines:
-            self.assertEqual((line['status'], line['bytes'], line['http_version'], line['worker'], line['attempts']),
-                             (200, len(line['url']), '2', 3, 1))
-            self.assertEqual(line['sha256'], hashlib.sha256(line['url'].encode()).hexdigest())
-            self.assertGreaterEqual(line['time_ms'], 0)
-            self.assertNotIn('error', line)
-
-    def test_no_more_at_once_than_asked_for_or_allowed(self):
-        most = []
-        def serve(peer, allowed):
-            peer.welcome(streams=allowed)
-            open_ids, left = [], 50
-            while left:
-                frame = peer.receive()
-                if frame.type == 'PING':
-                    peer.send('PONG', 0, frame.body)
-                elif frame.type == 'FETCH':
-                    open_ids.append(frame.id)
-                    most.append(len(open_ids))
-                    if len(open_ids) == min(5, allowed or 5) or left == len(open_ids):
-                        for id in open_ids:
-                            peer.respond(id, b'')
-                        left -= len(open_ids)
-                        open_ids.clear()
-            peer.until_gone()
-        for allowed, limit in ((0, 5), (3, 3)):
-            with self.subTest(allowed=allowed):
-                most.clear()
-                run = self.run_with(lambda peer: serve(peer, allowed), 'batch', '-', '--concurrency', '5',
-                                    input=b'https://o.test/\n' * 50)
-                self.assertEqual((len(self.lines(run)), max(most)), (50, limit))
-
-    def test_errors_stand_in_their_lines_and_the_exit_code(self):
-        def serve(peer):
-            peer.welcome()
-            while True:
-                frame = peer.receive()
-                if frame.type == 'PING':
-                    peer.send('PONG', 0, frame.body)
-                elif frame.type == 'FETCH' and 'bad' in frame.body['url']:
-                    peer.fail(frame.id, 'dns.failed', phase='dns', retryable=True)
-                elif frame.type == 'FETCH':
-                    peer.respond(frame.id, b'', status=404)
-        urls = [b'https://bad.test/', b'https://o.test/', b'https://o.test/' + b'a' * 40000]
-        run = self.run_with(serve, 'batch', '-', '--concurrency', '1', input=b'\n'.join(urls), code=3)
-        lines = {line['url'][:17]: line for line in self.lines(run)}
-        self.assertEqual(lines['https://bad.test/']['error'],
-                         dict(name='dns.failed', message='it was dns.failed', phase='dns', retryable=True))
-        self.assertEqual(lines['https://o.test/']['status'], 404)
-        self.assertEqual(lines['https://o.test/aa']['error']['name'], 'request.invalid')
-        self.run_with(serve, 'batch', '-', input=b'https://o.test/\n')
-        self.run_with(serve, 'batch', '-', '--fail', input=b'https://o.test/\n', code=22)
-
-    def test_each_url_has_its_line_even_when_the_daemon_dies(self):
-        def serve(peer):
-            if peer.number > 1:
-                raise_gone(peer)
-            peer.welcome()
-            seen = 0
-            while seen < 10:
-                frame = peer.receive()
-                if frame.type == 'PING':
-                    peer.send('PONG', 0, frame.body)
-                seen += frame.type == 'FETCH'
-        def raise_gone(peer):
-            peer.until_gone() if False else peer.socket.close()
-        run = self.run_with(serve, 'batch', '-', '--concurrency', '10', input=b'https://o.test/\n' * 30, code=110)
-        lines = self.lines(run)
-        self.assertEqual([line['error']['name'] for line in lines], ['daemon.lost'] * 30)
-
-    def test_lines_that_come_slowly_are_asked_as_they_come(self):
-        """An answer is printed while the list is still open."""
-        with FakeDaemon(answer(b'x')) as daemon:
-            process = subprocess.Popen([str(paths.FETCHCTL), 'batch', '-'], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                       env=dict(os.environ, FETCHD_ADDRESS=daemon.address))
-            for number in range(3):
-                process.stdin.write(b'https://o.test/%d\n' % number)
-                process.stdin.flush()
-                self.assertEqual(json.loads(process.stdout.readline())['url'], 'https://o.test/%d' % number)
-            process.stdin.close()
-            self.assertEqual(process.wait(20), 0)
-            process.stdout.close()
-
-    def test_a_draining_daemon_is_left_for_the_next(self):
-        def serve(peer):
-            peer.welcome()
-            ids = []
-            while True:
-                frame = peer.receive()
-                if frame.type == 'PING':
-                    peer.send('PONG', 0, frame.body)
-                elif frame.type == 'FETCH' and peer.number == 1:
-                    ids.append(frame.id)
-                    if len(ids) == 4:
-                        peer.send('GOAWAY', 0, dict(last_id=ids[-1]))
-                        for id in ids:
-                            peer.respond(id, b'old')
-                elif frame.type == 'FETCH':
-                    peer.respond(frame.id, b'fresh')
-        run = self.run_with(serve, 'batch', '-', '--concurrency', '4', input=b'https://o.test/\n' * 20)
-        self.assertEqual(sorted(line['bytes'] for line in self.lines(run)), [3] * 4 + [5] * 16)
-
-    def test_foreign_text_is_valid_json(self):
-        serve = failing('dns.failed', message='a "quote", a \x01 control, \u20ac')
-        run = self.run_with(serve_pings(serve), 'batch', '-', input=b'https://o.test/"\\\n', code=6)
-        line = self.lines(run)[0]
-        self.assertEqual((line['url'], line['error']['message']), ('https://o.test/"\\', 'a "quote", a \x01 control, \u20ac'))
-
-
 def serve_pings(serve):
     """The same script, with PINGs answered before it."""
     def with_pings(peer):
@@ -682,7 +566,7 @@ class Help(TestCase):
         run = subprocess.run([str(paths.FETCHCTL), 'help', 'batch'], stdout=subprocess.PIPE)
         self.assertEqual(run.returncode, 0)
         self.assertIn(b'--concurrency N', run.stdout)
-        self.assertNotIn(b'--output', run.stdout)
+        self.assertNotIn(b'--remote-name', run.stdout)
 
     def test_version(self):
         run = subprocess.run([str(paths.FETCHCTL), 'version'], stdout=subprocess.PIPE)

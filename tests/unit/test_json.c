@@ -28,7 +28,7 @@ static void commas_stand_between_values_and_nowhere_else(void **state)
     json_end_object(&out);
     json_begin_array(&out);
     json_end_array(&out);
-    json_string(&out, "");
+    json_text(&out, "");
     json_end_array(&out);
     json_name(&out, "c");
     json_bool(&out, false);
@@ -51,8 +51,8 @@ static void a_string_that_ends_like_syntax_gets_its_comma(void **state)
     (void)state;
     struct text out = { 0 };
     json_begin_array(&out);
-    json_string(&out, "{");
-    json_string(&out, ":");
+    json_text(&out, "{");
+    json_text(&out, ":");
     json_end_array(&out);
     assert_json(&out, "[\"{\",\":\"]");
 }
@@ -61,9 +61,9 @@ static void control_bytes_and_quotes_are_escaped(void **state)
 {
     (void)state;
     struct text out = { 0 };
-    json_string(&out, "\"\\/\b\f\n\r\t\x01\x1f\x7f");
+    json_text(&out, "\"\\/\b\f\n\r\t\x01\x1f\x7f");
     assert_json(&out, "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\"");
-    json_string_bytes(&out, "a\0b", 3);
+    json_text_bytes(&out, "a\0b", 3);
     assert_json(&out, "\"a\\u0000b\"");
 }
 
@@ -71,7 +71,7 @@ static void utf8_stays_as_it_is(void **state)
 {
     (void)state;
     struct text out = { 0 };
-    json_string(&out, "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf");
+    json_text(&out, "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf");
     assert_json(&out, "\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf\"");
 }
 
@@ -92,7 +92,7 @@ static void what_is_not_utf8_becomes_a_replacement_for_each_byte(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct text out = { 0 };
-        json_string_bytes(&out, rows[i].bytes, rows[i].length);
+        json_text_bytes(&out, rows[i].bytes, rows[i].length);
         assert_json(&out, rows[i].expected);
     }
 }

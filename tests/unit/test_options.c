@@ -157,7 +157,7 @@ static void what_is_not_of_the_command_is_refused(void **state)
     expect_code(COMMAND_STATUS, WORDS("-k"), EXIT_USAGE);
     expect_code(COMMAND_HEAD, WORDS("-d", "x"), EXIT_USAGE);
     expect_code(COMMAND_BENCH, WORDS("-v"), EXIT_USAGE);
-    expect_code(COMMAND_BATCH, WORDS("-o", "x"), EXIT_USAGE);
+    expect_code(COMMAND_BATCH, WORDS("-O"), EXIT_USAGE);
 }
 
 static void what_is_unknown_is_refused(void **state)
