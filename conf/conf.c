@@ -601,7 +601,7 @@ int conf_read(struct conf *conf, const char *file, char ret_error[CONF_ERROR_BYT
 
 /* ---- writing ---- */
 
-static void print_number(const struct row *row, uint64_t number, FILE *out)
+static void format_number(const struct row *row, uint64_t number, char *out, size_t size)
 {
     const struct unit *units = row->type == DURATION ? durations : row->type == SIZE ? sizes : NULL;
     const struct unit *best = units;
@@ -610,7 +610,14 @@ static void print_number(const struct row *row, uint64_t number, FILE *out)
             best = unit;
     if (number == 0 && row->type == DURATION)
         best = &durations[1];
-    fprintf(out, "%llu%s", (unsigned long long)(best ? number / best->factor : number), best ? best->name : "");
+    snprintf(out, size, "%llu%s", (unsigned long long)(best ? number / best->factor : number), best ? best->name : "");
+}
+
+static void print_number(const struct row *row, uint64_t number, FILE *out)
+{
+    char text[32];
+    format_number(row, number, text, sizeof text);
+    fputs(text, out);
 }
 
 static void print_value(const struct row *row, const void *record, FILE *out)
@@ -673,6 +680,39 @@ void conf_print(const struct conf *conf, FILE *out)
     }
     for (size_t k = 0; k < KIND_COUNT; k++)
         print_set(&kinds[k], conf, out);
+}
+
+/* ---- describing ---- */
+
+static void describe_row(const struct row *row, const char *section, const char *about,
+                         void (*on_setting)(const struct conf_setting *setting))
+{
+    static const char *const types[] = {
+        [STRING] = "string", [LIST] = "list", [RULES] = "rules", [MEMBERS] = "members", [NUMBER] = "number",
+        [BOOLEAN] = "yes no", [DURATION] = "duration", [SIZE] = "size", [CHOICE] = "",
+    };
+    static const char *const when[] = { "live", "roll", "start" };
+    struct conf_setting setting = {
+        .section = section, .about = about, .key = row->key, .type = row->words ? row->words : types[row->type],
+        .initial = row->initial, .when = when[row->when], .help = row->help,
+    };
+    bool is_number = row->type == NUMBER || row->type == DURATION || row->type == SIZE;
+    if (is_number && (row->low > 0 || row->high < INT64_MAX))
+        format_number(row, row->low, setting.low, sizeof setting.low);
+    if (is_number && row->high < INT64_MAX)
+        format_number(row, row->high, setting.high, sizeof setting.high);
+    on_setting(&setting);
+}
+
+void conf_describe(void (*on_setting)(const struct conf_setting *setting))
+{
+    for (size_t k = 0; k < SECTION_COUNT; k++)
+        for (size_t i = 0; i < ROW_COUNT; i++)
+            if (strcmp(rows[i].section, sections[k].name) == 0)
+                describe_row(&rows[i], sections[k].name, sections[k].help, on_setting);
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        for (size_t i = 0; i < kinds[k].row_count; i++)
+            describe_row(&kinds[k].rows[i], kinds[k].name, kinds[k].help, on_setting);
 }
 
 /* ---- comparing ---- */

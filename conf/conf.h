@@ -74,6 +74,17 @@ const struct conf_class *conf_class(const struct conf *conf, uint64_t user, cons
 /* Writes every setting with its help, as a file that conf_read would read back. */
 void conf_print(const struct conf *conf, FILE *out);
 
+/* A row of the tables, for a manual. */
+struct conf_setting {
+    const char *section;       /* of one that comes with a name, its kind: "origin" */
+    const char *about;         /* the section, perhaps in several lines of comment */
+    const char *key, *initial, *help;
+    const char *type;          /* a word, or the words to choose from */
+    const char *when;          /* live, roll or start */
+    char low[32], high[32];    /* "": no bound */
+};
+void conf_describe(void (*on_setting)(const struct conf_setting *setting));
+
 /* Calls `on_difference` for each setting that differs and that a reload can't apply. */
 void conf_compare(const struct conf *running, const struct conf *wanted,
                   void (*on_difference)(const char *section, const char *key, void *context), void *context);
