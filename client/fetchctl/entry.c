@@ -58,6 +58,9 @@ static const struct field {
     { "insecure", YESNO, AT(insecure), 0 },
     { "attempts", NUMBER, AT(attempts), 0 },
     { "retry_5xx", YESNO, AT(retry_5xx), 0 },
+    { "ftp_tls", WORD, AT(ftp_tls), 0 },
+    { "list_names", YESNO, AT(list_names), 0 },
+    { "ftp_create_dirs", YESNO, AT(ftp_create_dirs), 0 },
     { "output", NAME, 0, 0 },
     { "id", ID, 0, 0 },
 };

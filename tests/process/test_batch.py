@@ -172,17 +172,18 @@ class Requests(Batch):
             self.assertEqual(got.decode() if isinstance(got, bytes) else got, value, name)
         self.assertEqual(plain, dict(url='https://o.test/2', method='GET', follow=True, insecure=True, compressed=True))
 
-    def test_every_field_of_the_protocol_can_be_given_or_makes_no_sense_here(self):
-        table = (paths.TOP / 'ipc/messages.def').read_text()
-        fields = set(re.findall(r'^FIELD\(fetch, \w+, (\w+), (?!TRUSTED)', table, re.M))
-        self.assertIn('total_timeout_ms', fields)
-        source = (paths.TOP / 'client/fetchctl/entry.c').read_text()
-        known = set(re.findall(r'^    \{ "(\w+)",', source, re.M))
-        self.assertEqual(sorted(fields - known - self.SENSELESS), [])
+    def test_every_option_of_the_library_can_be_given_or_makes_no_sense_here(self):
+        header = (paths.TOP / 'client/include/fetchd/client.h').read_text()
+        struct = re.search(r'^struct fetchd_options \{(.*?)^\};', header, re.S | re.M).group(1)
+        members = set(re.findall(r'(\w+);', re.sub(r'/\*.*?\*/', '', struct, flags=re.S)))
+        self.assertIn('total_timeout_ms', members)
+        counts = {name for name in members if re.search('_(count|size)$', name)} | {'size'}
+        known = set(re.findall(r'^    \{ "(\w+)",', (paths.TOP / 'client/fetchctl/entry.c').read_text(), re.M))
+        self.assertEqual(sorted(members - counts - known - self.SENSELESS), [])
 
     # Streams, WebSockets, windows and features have no place in a list.
-    SENSELESS = {'body_streamed', 'body_length', 'rewindable', 'window', 'require', 'subprotocols', 'fragments',
-                 'max_message_bytes', 'ping_interval_ms', 'pong_timeout_ms', 'close_timeout_ms', 'reconnect'}
+    SENSELESS = {'body_streamed', 'body_length', 'rewindable', 'window_bytes', 'require', 'subprotocols', 'fragments',
+                 'control_frames', 'max_message_bytes', 'ping_interval_ms', 'pong_timeout_ms', 'close_timeout_ms', 'reconnect'}
 
     def test_headers_are_pairs_or_an_object_and_replace_those_of_the_command_line(self):
         for headers in ([['A', '1'], ['x-b', '2'], ['A', '3']], {'A': '1', 'x-b': '2'}, {'X-B': None}):
