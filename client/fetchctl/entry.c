@@ -4,6 +4,7 @@
 #include "base64.h"
 #include "memory.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <sha2.h>
 #include <stddef.h>
@@ -58,9 +59,20 @@ static const struct field {
     { "insecure", YESNO, AT(insecure), 0 },
     { "attempts", NUMBER, AT(attempts), 0 },
     { "retry_5xx", YESNO, AT(retry_5xx), 0 },
-    { "ftp_tls", WORD, AT(ftp_tls), 0 },
-    { "list_names", YESNO, AT(list_names), 0 },
-    { "ftp_create_dirs", YESNO, AT(ftp_create_dirs), 0 },
+    { "auth", WORD, AT(auth), 0 },
+    { "bearer", WORD, AT(bearer), 0 },
+    { "proxy_credentials", WORD, AT(proxy_credentials), 0 },
+    { "proxy_auth", WORD, AT(proxy_auth), 0 },
+    { "proxy_ca_pem", BYTES, AT(proxy_ca_pem), AT(proxy_ca_pem_size) },
+    { "proxy_insecure", YESNO, AT(proxy_insecure), 0 },
+    { "proxy_pool", WORD, AT(proxy_pool), 0 },
+    { "proxy_key", WORD, AT(proxy_key), 0 },
+    { "connect_to", TEXTS, AT(connect_to), AT(connect_to_count) },
+    { "ca_extends", YESNO, AT(ca_extends), 0 },
+    { "pinned_key", WORD, AT(pinned_key), 0 },
+    { "tls_min", WORD, AT(tls_min), 0 },
+    { "tls_max", WORD, AT(tls_max), 0 },
+    { "tls_timeout_ms", NUMBER, AT(tls_timeout_ms), 0 },
     { "output", NAME, 0, 0 },
     { "id", ID, 0, 0 },
 };
@@ -124,14 +136,15 @@ static const char *take_redirects(struct entry *entry, const struct field *field
 static const char *take_texts(struct entry *entry, const struct field *field, const json_t *value)
 {
     size_t count = json_array_size(value);
+    const char **texts = must_allocate(count + 1, sizeof *texts);
     bool good = json_is_array(value);
-    free(entry->texts);
-    entry->texts = must_allocate(count + 1, sizeof *entry->texts);
+    assert(entry->list_count < ENTRY_LISTS);   /* no name comes twice */
+    entry->lists[entry->list_count++] = texts;
     for (size_t i = 0; i < count; i++) {
-        entry->texts[i] = json_string_value(json_array_get(value, i));
-        good = good && entry->texts[i];
+        texts[i] = json_string_value(json_array_get(value, i));
+        good = good && texts[i];
     }
-    *(const char *const **)place(entry, field->at) = entry->texts;
+    *(const char *const **)place(entry, field->at) = texts;
     *(size_t *)place(entry, field->size) = good ? count : 0;
     return good ? NULL : "an array of strings";
 }
@@ -342,7 +355,8 @@ void entry_finish(struct entry *entry)
     free(entry->wrong);
     free(entry->line);
     free(entry->headers);
-    free(entry->texts);
+    for (size_t i = 0; i < entry->list_count; i++)
+        free(entry->lists[i]);
     text_finish(&entry->body);
     json_decref(entry->json);
 }

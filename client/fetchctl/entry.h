@@ -11,6 +11,8 @@
 struct json_t;   /* Jansson's */
 struct lane;
 
+#define ENTRY_LISTS 4
+
 struct entry {
     struct fetchd_options asked; /* borrows from here, and from the defaults */
     const char *url;             /* as it was written; "" for a line that has none */
@@ -23,7 +25,8 @@ struct entry {
     struct json_t *json;
     char *line;
     struct fetchd_header *headers;
-    const char **texts; /* of `resolve` */
+    const char **lists[ENTRY_LISTS];   /* of the fields that have one, "resolve" say */
+    size_t list_count;
     struct text body;
     struct entry *next; /* in its lane */
     struct lane *lane;
