@@ -1,11 +1,13 @@
 # The front door: each target sets up what it needs. Meson and ninja do the work; options for them:
 #   make test MESON_ARGS=-Dwerror=true     make test TESTS='unit process'     make build BUILD=out
-#   make chaos CHAOS='--soak 1800 soak'
+#   make chaos CHAOS='--soak 1800 soak'    make bench FULL=1    make bench BENCH='--rounds 3 w1'
 
 BUILD ?= build
 MESON_ARGS ?=
 TESTS ?=
 CHAOS ?=
+BENCH ?=
+FULL ?=
 
 comma := ,
 SANITIZERS := -Db_sanitize=address$(comma)undefined -Db_lundef=false
@@ -52,7 +54,7 @@ sanitize: setup-tests
 bench: setup-tests
 	$(call configure,build-release,--buildtype=release $(MESON_ARGS))
 	@ninja -C build-release
-	FETCHD_BUILD=build-release tests/bench/run
+	FETCHD_BUILD=build-release tests/bench/run $(if $(FULL),--full) $(BENCH)
 	FETCHD_BUILD=build-release tests/bench/run_websocket
 
 chaos: setup-tests build

@@ -1,6 +1,7 @@
 /* What a program can do in its own process: N GETs with C in flight by curl_multi_poll, the bodies
- * counted and dropped. Built twice, on the distribution's libcurl and on ours; tests/bench/run sets
- * fetchd beside both. Easy handles are made once and used again; nothing is done twice. */
+ * counted and dropped, or written to files. Built twice, on the distribution's libcurl and on ours;
+ * tests/bench/run sets fetchd beside both. Easy handles are made once and used again; nothing is done
+ * twice. */
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,12 +12,14 @@
 
 struct run {
     const char *url, *ca_file;
-    long requests, concurrency, expect_bytes;
+    const char *output;        /* a folder for the bodies; NULL: dropped */
+    long requests, concurrency, expect_bytes, warm_up;
+    bool http2, fresh;
     long started, finished, errors;
     CURLM *multi;
 };
 
-struct slot { struct run *run; CURL *easy; long bytes; };
+struct slot { struct run *run; CURL *easy; FILE *file; long bytes; };
 
 static double seconds_of(struct timeval time)
 {
@@ -40,9 +43,8 @@ static double wall_s(void)
 static size_t on_curl_body(char *data, size_t one, size_t count, void *user)
 {
     struct slot *slot = user;
-    (void)data;
     slot->bytes += (long)(one * count);
-    return one * count;
+    return slot->file ? fwrite(data, one, count, slot->file) : one * count;
 }
 
 static bool slot_init(struct slot *slot, struct run *run)
@@ -54,17 +56,33 @@ static bool slot_init(struct slot *slot, struct run *run)
         && !curl_easy_setopt(easy, CURLOPT_PRIVATE, slot)
         && !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_body)
         && !curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot)
-        && !curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
+        && !curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                             run->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
+        && !curl_easy_setopt(easy, CURLOPT_PIPEWAIT, run->http2 ? 1L : 0L)
+        && !curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, run->fresh ? 1L : 0L)
+        && !curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, run->fresh ? 1L : 0L)
+        && !curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, run->fresh ? 0L : 1L)
         && !curl_easy_setopt(easy, CURLOPT_CAINFO, run->ca_file)
         && !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL)
         && !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L)
         && !curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
+static void open_file(struct slot *slot)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%ld", slot->run->output, slot->run->started);
+    slot->file = fopen(path, "wb");
+    if (!slot->file)
+        abort();
+}
+
 static void slot_start(struct slot *slot)
 {
     slot->bytes = 0;
     slot->run->started++;
+    if (slot->run->output)
+        open_file(slot);
     if (curl_multi_add_handle(slot->run->multi, slot->easy))
         abort();
 }
@@ -79,6 +97,8 @@ static void slot_finish(struct slot *slot, CURLcode result)
             fprintf(stderr, "baseline: %s, status %ld, %ld bytes\n", curl_easy_strerror(result), status, slot->bytes);
     }
     run->finished++;
+    if (slot->file && fclose(slot->file))
+        run->errors++;
     curl_multi_remove_handle(run->multi, slot->easy);
 }
 
@@ -115,16 +135,36 @@ static void run_all(struct run *run, struct slot *slots, long requests)
 
 static int usage(void)
 {
-    fputs("usage: baseline URL CA_FILE REQUESTS CONCURRENCY EXPECT_BYTES [WARM_UP_REQUESTS]\n", stderr);
+    fputs("usage: baseline URL CA_FILE REQUESTS CONCURRENCY EXPECT_BYTES"
+          " [http2] [fresh] [warm-up=REQUESTS] [output=FOLDER]\n", stderr);
     return 2;
+}
+
+static bool read_word(struct run *run, const char *word)
+{
+    if (strncmp(word, "warm-up=", 8) == 0)
+        run->warm_up = atol(word + 8);
+    else if (strncmp(word, "output=", 7) == 0)
+        run->output = word + 7;
+    else if (strcmp(word, "http2") == 0)
+        run->http2 = true;
+    else if (strcmp(word, "fresh") == 0)
+        run->fresh = true;
+    else
+        return false;
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 6 || argc > 7)
+    if (argc < 6)
         return usage();
     struct run run = { .url = argv[1], .ca_file = argv[2], .requests = atol(argv[3]),
                        .concurrency = atol(argv[4]), .expect_bytes = atol(argv[5]) };
+    for (int i = 6; i < argc; i++) {
+        if (!read_word(&run, argv[i]))
+            return usage();
+    }
     if (run.requests < 1 || run.concurrency < 1 || curl_global_init(CURL_GLOBAL_DEFAULT))
         return usage();
     struct slot *slots = calloc((size_t)run.concurrency, sizeof *slots);
@@ -137,8 +177,8 @@ int main(int argc, char **argv)
     }
 
     long wanted = run.requests;
-    if (argc == 7)
-        run_all(&run, slots, atol(argv[6]));   /* connections and handshakes, not counted */
+    if (run.warm_up)
+        run_all(&run, slots, run.warm_up);   /* connections and handshakes, not counted */
     double cpu = cpu_s(), wall = wall_s();
     run_all(&run, slots, wanted);
     cpu = cpu_s() - cpu;

@@ -21,6 +21,7 @@ def hold(report, origin, authority, count, seconds):
     allow = ['%s:%d' % (address, port) for address in ADDRESSES for port in origin.ports.values()]
     with daemon(authority, allow, workers=2, settings=SETTINGS) as fetchd:
         rss, cpu, cpu_daemon = sums(fetchd)
+        rss_daemon = peak_daemon = proc.rss_bytes(fetchd.pid)
         began, opened_s, most, peak, fullest = time.monotonic(), None, 0, rss, []
         share = count // len(ADDRESSES)
         runs = [bench(fetchd, '--requests', share, '--concurrency', share, '--connections', 4, '--http1.1', '--fresh',
@@ -29,6 +30,7 @@ def hold(report, origin, authority, count, seconds):
             open_now = origin.open_connections()
             if open_now >= most:
                 most, peak = open_now, max(peak, sums(fetchd)[0])
+                peak_daemon = max(peak_daemon, proc.rss_bytes(fetchd.pid))
                 fullest = [w.get('connections', 0) for w in fetchd.status()['workers']]
             if most >= count * 0.999 and opened_s is None:
                 opened_s = time.monotonic() - began
@@ -40,7 +42,8 @@ def hold(report, origin, authority, count, seconds):
         for name, n in result['error_kinds'].items():
             errors[name] = errors.get(name, 0) + n
     found = dict(ok=sum(result['ok'] for result in results), errors=errors, most=most, opened_s=opened_s,
-                 kb=(peak - rss) / 1024 / max(most, 1), cpu_ms=(cpu_after - cpu) * 1000 / count,
+                 kb=(peak - rss) / 1024 / max(most, 1), daemon_kb=(peak_daemon - rss_daemon) / 1024 / max(most, 1),
+                 cpu_ms=(cpu_after - cpu) * 1000 / count,
                  daemon_ms=(daemon_after - cpu_daemon) * 1000 / count)
     report.figure('%d asked: answered, errors' % count, '%d, %s' % (found['ok'], errors or 0))
     report.figure('most open at once at the origin', '%d after %s' % (most, 'some time' if opened_s is None
