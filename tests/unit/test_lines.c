@@ -77,8 +77,40 @@ static void libcurls_own_guesses_about_a_body_are_turned_off(void **state)
     assert_lines(&fetch, (const char *const[]){ "content-type: text/plain", "Expect:", NULL });
 }
 
+/* The session's cookies come first, as with curl; what the client names itself counts. */
+static void the_sessions_cookies_join_the_clients_own(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request();
+    struct ipc_pair cookies[] = { pair("a", "1"), pair("b", "2"), pair("", "nameless"), pair("ab", "3") };
+    fetch.cookies = (struct ipc_pairs){ cookies, 4 };
+    assert_lines(&fetch, (const char *const[]){ "Cookie: a=1; b=2; nameless; ab=3", NULL });
+    struct ipc_pair headers[] = { pair("X-One", "1"), pair("cookie", "x=ab=0; b=mine"), pair("X-Two", "2"),
+                                  pair("COOKIE", "z=9"), pair("X-Three", "3") };
+    fetch.headers = (struct ipc_pairs){ headers, 5 };
+    fetch.compressed = true;
+    assert_lines(&fetch, (const char *const[]){ "X-One: 1", "Cookie: a=1; nameless; ab=3; x=ab=0; b=mine; z=9",
+                                                "X-Two: 2", "X-Three: 3", "Accept-Encoding: gzip, br, zstd", NULL });
+    fetch.cookies.count = 0;
+    fetch.compressed = false;
+    assert_lines(&fetch, (const char *const[]){ "X-One: 1", "cookie: x=ab=0; b=mine", "X-Two: 2", "COOKIE: z=9",
+                                                "X-Three: 3", NULL });
+}
+
+static void a_client_that_names_all_of_them_sends_only_its_own(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request();
+    struct ipc_pair cookies[] = { pair("a", "1"), pair("b", "2") }, headers[] = { pair("Cookie", "b=4;a=3"),
+                                                                                  pair("Cookie", "") };
+    fetch.cookies = (struct ipc_pairs){ cookies, 2 };
+    fetch.headers = (struct ipc_pairs){ headers, 2 };
+    assert_lines(&fetch, (const char *const[]){ "Cookie: b=4;a=3", NULL });
+}
+
 UNIT_TESTS(
     TEST(a_request_without_headers_has_no_lines),
     TEST(headers_come_in_order_trimmed_and_empty_ones_are_sent),
     TEST(codings_are_offered_unless_the_client_does_it),
-    TEST(libcurls_own_guesses_about_a_body_are_turned_off))
+    TEST(libcurls_own_guesses_about_a_body_are_turned_off),
+           TEST(the_sessions_cookies_join_the_clients_own), TEST(a_client_that_names_all_of_them_sends_only_its_own))
