@@ -42,6 +42,7 @@ class Base(World):
 
 class Sessions(Base):
     own_daemon = True
+    settings = {'tls.insecure': 'yes'}
 
     def setUp(self):
         self.fetchd = self.begin()

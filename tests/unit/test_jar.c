@@ -258,6 +258,7 @@ static void hsts_without_verified_tls_is_dropped(void **state)
         { "http://shop.test/", false }, { "https://shop.test/", true }, { "https://10.0.0.1/", false },
     };
     begin();
+    stage.daemon->conf->tls_insecure = true;
     create(client, "s");
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         union ipc_any heard;
