@@ -29,9 +29,10 @@ test_packages=(
   nginx libnginx-mod-http-echo caddy openssl libcurl4-openssl-dev
   python3 python3-msgpack python3-h2 python3-cryptography python3-websockets websocketd
   python3-brotli python3-zstandard zsh
+  tinyproxy microsocks dante-server
 )
 # Debian starts these when it installs them; tests start their own on ports of their own.
-unwanted_services=(nginx caddy)
+unwanted_services=(nginx caddy tinyproxy danted)
 
 # Debian's chromium carries one BoringSSL per milestone; this one holds the revision that
 # subprojects/boringssl.wrap pins. The revision is checked, not trusted.

@@ -9,7 +9,7 @@
 /* Conditions that tell rows of one code apart. */
 enum when {
     ALWAYS, REFUSED, PEER_GONE, UNCONNECTED, IN_BODY, IN_HEADERS,
-    PROXY_AUTH, PROXY_ANSWER, PROXY_GATEWAY,   /* by its answer to CONNECT: 407, any but 2xx, 502 or 504 */
+    PROXY_AUTH, PROXY_ANSWER, PROXY_GATEWAY,   /* by its answer to CONNECT: 407 or 401, any but 2xx, 502 or 504 */
     SOCKS_AUTH, SOCKS_GATEWAY, SOCKS_DNS,      /* by what a SOCKS proxy said; DNS: the name was looked up here */
     PROXY_TLS,                                 /* the handshake was, or is, with the proxy */
     PROXY_UNREACHED, PROXY_REFUSED,            /* no TCP connection to it */
@@ -172,7 +172,7 @@ static bool applies(enum when when, const struct failure_context *context)
     switch (when) {
     case ALWAYS: return true;
     case REFUSED: return context->os_errno == ECONNREFUSED;
-    case PROXY_AUTH: return context->proxy_status == 407;
+    case PROXY_AUTH: return context->proxy_status == 407 || context->proxy_status == 401;   /* tinyproxy's */
     case PROXY_ANSWER: return context->proxy_status != 0 && context->proxy_status / 100 != 2;
     case PROXY_GATEWAY: return context->proxy_status == 502 || context->proxy_status == 504;
     case SOCKS_AUTH: return socks_wants_credentials(context->proxy_code);

@@ -271,6 +271,7 @@ class Nginx:
             fields = line.split(' ')
             row = dict(zip(names, fields))
             row['whole'] = '"OK"' in fields
+            row['resumed'] = fields[-1]             # r, or . for a full handshake
             rows.append(row)
         return rows
 

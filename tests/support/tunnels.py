@@ -1,4 +1,4 @@
-"""Proxies that carry bytes: HTTP CONNECT and SOCKS5, each with a user and password if asked for.
+"""Proxies that carry bytes: HTTP CONNECT, SOCKS4, 4a and 5, each with a user and password if asked for.
 
     with Tunnel('socks5h', user='me', password='it') as proxy:
         proxy.url                        # socks5h://me:it@127.0.0.1:...
@@ -23,7 +23,7 @@ def take(sock, size):
 class Tunnel:
     def __init__(self, scheme='http', user=None, password='', refuse=None):
         self.scheme, self.user, self.password = scheme, user, password
-        self.refuse = refuse            # status of the answer to CONNECT instead of 200
+        self.refuse = refuse            # status of the answer to CONNECT instead of 200; SOCKS5's reply
         self.targets = []               # host:port as they were asked for
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -44,7 +44,8 @@ class Tunnel:
 
     def connection(self, sock):
         with contextlib.suppress(OSError, ConnectionError), sock:
-            target = self.socks(sock) if self.scheme.startswith('socks') else self.connect(sock)
+            target = (self.socks4 if self.scheme.startswith('socks4') else self.socks if self.scheme.startswith('socks')
+                      else self.connect)(sock)
             if target:
                 with target:
                     self.relay(sock, target)
@@ -72,6 +73,21 @@ class Tunnel:
         sock.sendall(b'HTTP/1.1 200 OK\r\n\r\n')
         return target
 
+    def socks4(self, sock):
+        _, _, port, address = struct.unpack('>BBH4s', take(sock, 8))
+        self.text(sock)
+        host = self.text(sock) if address[:3] == bytes(3) and address[3] else socket.inet_ntoa(address)
+        target = self.reach(host, port)
+        sock.sendall(b'\x00\x5a' + bytes(6))
+        return target
+
+    @staticmethod
+    def text(sock):
+        data = b''
+        while not data.endswith(b'\0'):
+            data += take(sock, 1)
+        return data[:-1].decode()
+
     def socks(self, sock):
         _, count = take(sock, 2)
         take(sock, count)
@@ -90,6 +106,9 @@ class Tunnel:
             host = socket.inet_ntop(*((socket.AF_INET, take(sock, 4)) if kind == 1
                                       else (socket.AF_INET6, take(sock, 16))))
         port, = struct.unpack('>H', take(sock, 2))
+        if self.refuse:
+            sock.sendall(bytes([5, self.refuse, 0, 1]) + bytes(6))
+            return None
         target = self.reach(host, port)
         sock.sendall(b'\x05\x00\x00\x01' + bytes(6))
         return target
