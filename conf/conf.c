@@ -43,6 +43,7 @@ static const struct row rows[] = {
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 #define LINE_BYTES 1024   /* or fewer, as inih was built */
+#define PRINTED_COLUMNS 110
 
 /* The same for sections that come with a name. */
 #define SETTING(section, key, TYPE, field, initial, low, high, when, help)                                    \
@@ -620,22 +621,32 @@ static void print_number(const struct row *row, uint64_t number, FILE *out)
     fputs(text, out);
 }
 
+/* In lines that can be read back: the reader's are bounded. */
+static void print_item(const char *item, size_t *column, bool first, FILE *out)
+{
+    size_t length = strlen(item) + 2;
+    bool breaks = !first && *column + length > PRINTED_COLUMNS;
+    fprintf(out, "%s%s", first ? "" : breaks ? ",\n    " : ", ", item);
+    *column = (breaks ? 4 : *column) + length;
+}
+
 static void print_value(const struct row *row, const void *record, FILE *out)
 {
     const void *place = place_of(row, record);
     const struct conf_list *list = place;
     const struct conf_members *members = place;
+    size_t column = strlen(row->key) + 3;
     switch (row->type) {
     case STRING: fputs(*(char *const *)place, out); break;
     case BOOLEAN: fputs(*(const bool *)place ? "yes" : "no", out); break;
     case NUMBER: case DURATION: case SIZE: print_number(row, *(const uint64_t *)place, out); break;
     case LIST: case RULES:
         for (size_t i = 0; i < list->count; i++)
-            fprintf(out, "%s%s", i == 0 ? "" : i % 8 == 0 ? "\n    " : ", ", list->items[i]);
+            print_item(list->items[i], &column, i == 0, out);
         break;
     case MEMBERS:
         for (size_t i = 0; i < members->count; i++)
-            fprintf(out, "%s%s", i == 0 ? "" : i % 8 == 0 ? "\n    " : ", ", members->items[i].text);
+            print_item(members->items[i].text, &column, i == 0, out);
         break;
     case CHOICE: {
         const char *word = row->words;

@@ -26,7 +26,7 @@ static inline size_t ipc_buffer_length(const struct ipc_buffer *buffer)
 
 static inline uint8_t *ipc_buffer_data(const struct ipc_buffer *buffer)
 {
-    return buffer->memory + buffer->start;
+    return buffer->memory ? buffer->memory + buffer->start : NULL;
 }
 
 /* Room for `bytes` more at the end: the place to write them, to be confirmed by
