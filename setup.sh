@@ -17,7 +17,7 @@ USAGE
 }
 
 build_packages=(
-  meson ninja-build cmake gcc g++ make pkg-config git curl ca-certificates xz-utils
+  meson ninja-build cmake gcc g++ make pkg-config git curl ca-certificates xz-utils patch
   libuv1-dev libmsgpack-dev libinih-dev libnghttp2-dev zlib1g-dev libbrotli-dev libzstd-dev
   libpsl-dev uthash-dev libsystemd-dev libseccomp-dev libcmocka-dev libmd-dev libjansson-dev
   scdoc
@@ -30,9 +30,10 @@ test_packages=(
   python3 python3-msgpack python3-h2 python3-cryptography python3-websockets websocketd
   python3-brotli python3-zstandard zsh
   tinyproxy microsocks dante-server
+  python3-pyftpdlib python3-openssl vsftpd
 )
 # Debian starts these when it installs them; tests start their own on ports of their own.
-unwanted_services=(nginx caddy tinyproxy danted)
+unwanted_services=(nginx caddy tinyproxy danted vsftpd)
 
 # Debian's chromium carries one BoringSSL per milestone; this one holds the revision that
 # subprojects/boringssl.wrap pins. The revision is checked, not trusted.
@@ -144,6 +145,17 @@ curl_source() {
     rm -f "$file.part" "$file"
   done
   die "curl: no source found"
+}
+
+# patches NAME: what is changed in it, as Meson would.
+patches() { wrap "$1" diff_files | tr ', ' '\n\n' | sed "/./!d; s|^|$here/subprojects/packagefiles/|"; }
+
+# apply_patches NAME FOLDER
+apply_patches() {
+  local patch
+  patches "$1" | while read -r patch; do
+    quietly "$1-patch" patch -d "$2" -p1 --forward --fuzz=0 -i "$patch"
+  done
 }
 
 curl_from_cache() { [[ -f $2 ]] && cp "$2" "$1"; }
@@ -428,6 +440,7 @@ recipe_hash() {
     declare -f compiler_flags build_boringssl build_curl boringssl_include boringssl_library \
       system_library_folder write_pkgconfig pc_file
     echo "$boringssl $(wrap boringssl revision) $(wrap curl source_hash)"
+    patches curl | while read -r patch; do cat "$patch"; done
     uname -sm
     grep -E '^(ID|VERSION_ID)=' /etc/os-release 2>/dev/null || true
   } | sha256sum | cut -c1-16
@@ -450,6 +463,7 @@ build_libraries() {
   curl_source
   mkdir "$work/curl"
   tar -C "$work/curl" --strip-components=1 -xzf "$sources/$(wrap curl source_filename)"
+  apply_patches curl "$work/curl"
   if [[ $boringssl == system ]]; then
     say "boringssl: the system's android-libboringssl, years older than the pin"
   else

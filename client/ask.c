@@ -151,6 +151,13 @@ static void take_websocket(struct ipc_fetch *fetch, const struct fetchd_options 
     fetch->reconnect = options->reconnect;
 }
 
+static void take_ftp(struct ipc_fetch *fetch, const struct fetchd_options *options)
+{
+    fetch->ftp_tls = ipc_text(options->ftp_tls);
+    fetch->list_names = options->list_names;
+    fetch->ftp_create_dirs = options->ftp_create_dirs;
+}
+
 static int check_length(const struct ipc_field *field, size_t length, struct failure *failure)
 {
     if (length <= field->limit)
@@ -215,6 +222,7 @@ int ask_build(struct ask *ask, const struct fetchd_options *options, struct fail
     take_body(&ask->fetch, options);
     take_limits(&ask->fetch, options);
     take_websocket(&ask->fetch, options);
+    take_ftp(&ask->fetch, options);
     if (ask_is_websocket(ask) && (options->body_streamed || options->body_size > 0))
         return refuse(ret_failure, "a WebSocket has no body");
     if (take_headers(ask, ret_failure) < 0

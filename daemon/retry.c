@@ -32,6 +32,7 @@ static const struct { enum ipc_error_code code; struct retry_class class; } clas
     { IPC_ERROR_SEND_FAILED,         { true, true, false } },
     { IPC_ERROR_RECEIVE_FAILED,      { true, true, false } },
     { IPC_ERROR_RECEIVE_EMPTY,       { true, true, false } },
+    { IPC_ERROR_FTP_UNAVAILABLE,     { true, true, false } },
     { IPC_ERROR_BODY_REWIND,         { false, true, false } },
 };
 

@@ -59,7 +59,7 @@ void answer_respond(struct transfer *transfer)
     struct ipc_response response;
     struct memo memo;
     IPC_INIT(RESPONSE, &response);
-    response.status = transfer->is_http ? transfer->headers.status : 200;   /* FTP has none that fits */
+    response.status = transfer->is_http ? transfer->headers.status : ftp_make_headers(transfer);
     response.http_version = ipc_text(transfer->headers.version);
     response.headers = answer_pairs(transfer);
     response.url = transfer->fetch->url;
@@ -159,7 +159,7 @@ size_t answer_on_curl_header(char *line, size_t size, size_t count, void *data)
     struct transfer *transfer = ((struct easy *)data)->transfer;
     size_t length = size * count;
     if (!transfer->is_http)
-        return length;
+        return ftp_on_line(transfer, line, length) ? length : 0;
     if (transfer->deferred && length > 5 && memcmp(line, "HTTP/", 5) == 0)
         answer_reset(transfer);   /* libcurl did ask again */
     if (length > 7 && memcmp(line, "HTTP/2 ", 7) == 0)
@@ -209,6 +209,8 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
         return CURL_WRITEFUNC_ERROR;
     if (transfer->is_hop)
         return drop(transfer, length);
+    if (!transfer->is_http && ipc_text_is(transfer->fetch->method, "HEAD"))
+        return length;   /* libcurl gives what it knows of a file as a body, too */
     if (body_waits(&transfer->body)) {
         transfer->receive_paused = true;
         return CURL_WRITEFUNC_PAUSE;

@@ -161,17 +161,100 @@ static int check_websocket(const struct ipc_fetch *fetch, struct check_refusal *
     return 0;
 }
 
+/* ---- FTP ---- */
+
+struct ipc_bytes check_range(const struct ipc_fetch *fetch)
+{
+    for (size_t i = 0; i < fetch->headers.count; i++) {
+        struct ipc_pair header = fetch->headers.items[i];
+        if (check_name_is(header.name, "range") && header.value.length > 6)
+            return (struct ipc_bytes){ header.value.data + 6, header.value.length - 6 };
+    }
+    return (struct ipc_bytes){ NULL, 0 };
+}
+
+static size_t count_digits(struct ipc_bytes text)
+{
+    size_t count = 0;
+    while (count < text.length && text.data[count] >= '0' && text.data[count] <= '9')
+        count++;
+    return count;
+}
+
+/* One part, in numbers that fit. */
+static bool is_one_range(struct ipc_bytes value)
+{
+    if (value.length <= 6 || memcmp(value.data, "bytes=", 6) != 0)
+        return false;
+    struct ipc_bytes range = { value.data + 6, value.length - 6 };
+    size_t from = count_digits(range);
+    if (from > 18 || from == range.length || range.data[from] != '-')
+        return false;
+    struct ipc_bytes rest = { range.data + from + 1, range.length - from - 1 };
+    size_t to = count_digits(rest);
+    return to == rest.length && to <= 18 && from + to > 0;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+/* Whether percent-decoding makes a control character of it: in an FTP command a CR or LF would be the end of
+ * the line, and what follows another command. */
+static bool hides_control(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        int high = i + 2 < length && text[i] == '%' ? hex_digit(text[i + 1]) : -1;
+        if ((high == 0 || high == 1) && hex_digit(text[i + 2]) >= 0)
+            return true;
+        if (high == 7 && (text[i + 2] | 0x20) == 'f')
+            return true;
+    }
+    return false;
+}
+
+static int check_ftp_upload(const struct ipc_fetch *fetch, struct check_refusal *ret)
+{
+    bool is_get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");
+    bool uploads = ipc_text_is(fetch->method, "PUT") || ipc_text_is(fetch->method, "POST");
+    if (!uploads && !is_get && !ipc_text_is(fetch->method, "HEAD"))
+        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "the methods of FTP are GET, HEAD, PUT (upload) and "
+                      "POST (append)");
+    if (is_get && (fetch->body.length > 0 || fetch->body_streamed))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a body goes to an FTP server by PUT or POST");
+    if (uploads && fetch->url.data[fetch->url.length - 1] == '/')
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the URL of an FTP upload names a file, not a folder");
+    return 0;
+}
+
+static int check_ftp(const struct ipc_fetch *fetch, struct check_refusal *ret)
+{
+    if (hides_control(fetch->url.data, fetch->url.length))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the FTP URL holds a percent-encoded control character");
+    if (fetch->ftp_tls.length > 0 && !ipc_text_is(fetch->ftp_tls, "try")
+        && !ipc_text_is(fetch->ftp_tls, "require"))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "ftp_tls is neither try nor require");
+    if (!is_value(fetch->credentials))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the credentials hold a control character");
+    for (size_t i = 0; i < fetch->headers.count; i++)
+        if (check_name_is(fetch->headers.items[i].name, "range") && !is_one_range(fetch->headers.items[i].value))
+            return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the Range of an FTP download is one of bytes=100-, "
+                          "bytes=0-499, bytes=-500");
+    return check_ftp_upload(fetch, ret);
+}
+
+/* ---- schemes ---- */
+
 static int check_scheme(const struct ipc_fetch *fetch, const struct ipc_origin *origin,
                         struct check_refusal *ret)
 {
+    bool is_ftp = ipc_text_is(origin->scheme, "ftp") || ipc_text_is(origin->scheme, "ftps");
     if (ipc_text_is(origin->scheme, "ws") || ipc_text_is(origin->scheme, "wss"))
         return check_websocket(fetch, ret);
-    if (!ipc_text_is(origin->scheme, "ftp") && !ipc_text_is(origin->scheme, "ftps"))
-        return 0;
-    bool is_get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");
-    if (!is_get || fetch->body.length > 0 || fetch->body_streamed)
-        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "FTP is for downloads (GET) only");
-    return 0;
+    return is_ftp ? check_ftp(fetch, ret) : 0;
 }
 
 static bool has_nul(const void *data, size_t length)

@@ -14,6 +14,10 @@ struct check_refusal { enum ipc_error_code error; char message[256]; };
 int check_fetch(const struct ipc_fetch *fetch, struct ipc_origin *ret_origin,
                 struct check_refusal *ret_refusal);
 
+/* Of an FTP download: what the header Range asks for, "100-", "0-499" or "-500", ended by a NUL as the value
+ * itself is. data is NULL when there is none. */
+struct ipc_bytes check_range(const struct ipc_fetch *fetch);
+
 /* Methods that mean a body: without one they say so, by a length of 0. */
 bool check_means_body(struct ipc_text method);
 

@@ -92,6 +92,15 @@ void deadline_enter_tls(struct deadline *deadline)
         deadline_enter(deadline, DEADLINE_TLS);
 }
 
+void deadline_leave_tls(struct deadline *deadline)
+{
+    if (deadline->phase != DEADLINE_TLS)
+        return;
+    deadline->phase = DEADLINE_CONNECT;
+    deadline->phase_at_ms = deadline->connect_at_ms;
+    arm(deadline);
+}
+
 void deadline_progress(struct deadline *deadline)
 {
     deadline->phase_at_ms = uv_now(deadline->timer.loop);

@@ -37,6 +37,9 @@ void deadline_enter(struct deadline *deadline, enum deadline_kind phase);
 /* A TLS handshake begins, with a proxy or with the origin. */
 void deadline_enter_tls(struct deadline *deadline);
 
+/* It is over, and what is left of the time to connect goes on. */
+void deadline_leave_tls(struct deadline *deadline);
+
 /* A byte of payload went by. Cheap. */
 void deadline_progress(struct deadline *deadline);
 

@@ -72,7 +72,7 @@ static bool read_host(const char *url, char *ret_host, size_t size)
 }
 
 /* What no connection of ours will show: a proxy connects to the target, and maybe looks its name up. */
-static bool may_ask_proxy(struct transfer *transfer)
+static bool may_ask_proxy(struct transfer *transfer, unsigned port)
 {
     char host[sizeof transfer->target], reason[CURL_ERROR_SIZE];
     bool elsewhere = strcmp(transfer->target, transfer->host) != 0;
@@ -80,7 +80,7 @@ static bool may_ask_proxy(struct transfer *transfer)
         snprintf(host, sizeof host, "%s", transfer->target);
     else if (!read_host(transfer->fetch->url.data, host, sizeof host))
         return deny(transfer, "the host of the URL can't be read");
-    return destination_name_allowed(transfer->owner->settings->egress, host, transfer->target_port,
+    return destination_name_allowed(transfer->owner->settings->egress, host, port,
                                     transfer->fetch->from_public, reason, sizeof reason)
         || deny(transfer, reason);
 }
@@ -93,7 +93,12 @@ bool dial_may_go(struct transfer *transfer)
         && destination_name_denied(transfer->owner->settings->egress, transfer->host, transfer->target_port,
                                    reason, sizeof reason))
         return deny(transfer, reason);
-    return !is_proxied(transfer) || may_ask_proxy(transfer);
+    return !is_proxied(transfer) || may_ask_proxy(transfer, transfer->target_port);
+}
+
+bool dial_may_reach(struct transfer *transfer, unsigned port)
+{
+    return !is_proxied(transfer) || may_ask_proxy(transfer, port);
 }
 
 curl_socket_t dial_on_curl_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
@@ -138,7 +143,8 @@ CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *data)
         return tls_configure(ssl_ctx, partition->owner->settings->trust, NULL) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
     deadline_enter_tls(&transfer->deadline);   /* TCP is connected */
     if (is_for_proxy(transfer)) {
-        transfer->phase = PHASE_PROXY;
+        if (transfer->phase < PHASE_SEND)
+            transfer->phase = PHASE_PROXY;
         fine = tls_configure(ssl_ctx, partition->proxy_trust, NULL);
     } else {
         if (transfer->phase < PHASE_SEND)

@@ -12,6 +12,10 @@ struct transfer;
  * with transfer->denial set. */
 bool dial_may_go(struct transfer *transfer);
 
+/* The same for another port of the target, where its FTP server wants the data connection to go: one that is
+ * made directly is asked for by its address, one through a proxy here. */
+bool dial_may_reach(struct transfer *transfer, unsigned port);
+
 curl_socket_t dial_on_curl_open_socket(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int dial_on_curl_close_socket(void *watches, curl_socket_t fd);
 CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *easy);

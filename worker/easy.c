@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define A_DAY_MS (24L * 3600 * 1000)
 
@@ -124,8 +125,15 @@ static unsigned set_streamed_body(struct easy *easy, const struct ipc_fetch *fet
     return SET(easy, UPLOAD, 1L) | SET(easy, INFILESIZE_LARGE, known ? (curl_off_t)fetch->body_length : -1);
 }
 
+static bool is_ftp(const struct ipc_fetch *fetch)
+{
+    return fetch->url.length > 4 && strncasecmp(fetch->url.data, "ftp", 3) == 0;
+}
+
 static unsigned set_method(struct easy *easy, const struct ipc_fetch *fetch)
 {
+    if (is_ftp(fetch))
+        return CURLE_OK;   /* see ftp.c */
     bool has_body = fetch->body.length > 0 || fetch->body_streamed;
     bool get = fetch->method.length == 0 || ipc_text_is(fetch->method, "GET");
     if (get && !has_body)

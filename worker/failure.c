@@ -14,6 +14,7 @@ enum when {
     PROXY_TLS,                                 /* the handshake was, or is, with the proxy */
     PROXY_UNREACHED, PROXY_REFUSED,            /* no TCP connection to it */
     PROXY_OPENING,                             /* it is connected and has not opened the way */
+    OF_FTP, FTP_BUSY,                          /* an FTP URL; its server said 421 */
 };
 
 /* When asking again can harm nothing. */
@@ -38,6 +39,14 @@ static const struct row {
     ROW(NOT_BUILT_IN, ALWAYS, REQUEST_UNSUPPORTED, HERE, NEVER),
     ROW(URL_MALFORMAT, ALWAYS, REQUEST_INVALID, HERE, NEVER),
     ROW(BAD_FUNCTION_ARGUMENT, ALWAYS, REQUEST_INVALID, HERE, NEVER),
+
+    /* Of FTP, what means something else elsewhere. 421: the server ends the connection. */
+    ROW(OPERATION_TIMEDOUT, FTP_BUSY, FTP_UNAVAILABLE, HERE, IF_IDEMPOTENT),
+    ROW(WEIRD_SERVER_REPLY, FTP_BUSY, FTP_UNAVAILABLE, HERE, IF_IDEMPOTENT),
+    ROW(WEIRD_SERVER_REPLY, OF_FTP, FTP_FAILED, HERE, NEVER),
+    ROW(TOO_LARGE, OF_FTP, HEADERS_TOO_LARGE, HERE, NEVER),   /* a line above curl's 64 KiB */
+    ROW(UPLOAD_FAILED, OF_FTP, FTP_UPLOAD_REFUSED, HERE, NEVER),
+    ROW(USE_SSL_FAILED, OF_FTP, FTP_TLS_REFUSED, HERE, NEVER),
 
     ROW(COULDNT_RESOLVE_PROXY, ALWAYS, PROXY_DNS, AT_DNS, UNSENT),
     ROW(COULDNT_RESOLVE_HOST, ALWAYS, DNS_FAILED, AT_DNS, UNSENT),
@@ -100,8 +109,10 @@ static const struct row {
     ROW(RECV_ERROR, ALWAYS, RECEIVE_FAILED, HERE, IF_IDEMPOTENT),
 
     ROW(REMOTE_ACCESS_DENIED, ALWAYS, FTP_FAILED, HERE, NEVER),
-    ROW(LOGIN_DENIED, ALWAYS, FTP_FAILED, HERE, NEVER),
-    ROW(REMOTE_FILE_NOT_FOUND, ALWAYS, FTP_FAILED, HERE, NEVER),
+    ROW(LOGIN_DENIED, ALWAYS, FTP_LOGIN_DENIED, HERE, NEVER),
+    ROW(REMOTE_FILE_NOT_FOUND, ALWAYS, FTP_NOT_FOUND, HERE, NEVER),
+    ROW(REMOTE_DISK_FULL, ALWAYS, FTP_DISK_FULL, HERE, NEVER),
+    ROW(BAD_DOWNLOAD_RESUME, ALWAYS, FTP_RESUME, HERE, NEVER),
     ROW(FTP_ACCEPT_FAILED, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_ACCEPT_TIMEOUT, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_WEIRD_PASS_REPLY, ALWAYS, FTP_FAILED, HERE, NEVER),
@@ -110,7 +121,7 @@ static const struct row {
     ROW(FTP_CANT_GET_HOST, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_COULDNT_SET_TYPE, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_COULDNT_RETR_FILE, ALWAYS, FTP_FAILED, HERE, NEVER),
-    ROW(FTP_COULDNT_USE_REST, ALWAYS, FTP_FAILED, HERE, NEVER),
+    ROW(FTP_COULDNT_USE_REST, ALWAYS, FTP_RESUME, HERE, NEVER),
     ROW(FTP_PORT_FAILED, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(FTP_PRET_FAILED, ALWAYS, FTP_FAILED, HERE, NEVER),
     ROW(QUOTE_ERROR, ALWAYS, FTP_FAILED, HERE, NEVER),
@@ -186,6 +197,8 @@ static bool applies(enum when when, const struct failure_context *context)
     case UNCONNECTED: return context->phase < PHASE_SEND;
     case IN_BODY: return context->phase == PHASE_BODY;
     case IN_HEADERS: return context->phase == PHASE_SEND || context->phase == PHASE_WAIT;
+    case OF_FTP: return context->is_ftp;
+    case FTP_BUSY: return context->is_ftp && context->ftp_reply == 421;
     }
     return false;
 }
@@ -212,6 +225,7 @@ void failure_from_curl(const struct failure_context *context, struct failure *re
 {
     const struct row *row = find_row(context);
     const char *text = context->text[0] ? context->text : curl_easy_strerror(context->code);
+    bool refused = context->is_ftp && context->ftp_reply >= 400;
     *ret_failure = (struct failure){
         .error = row->error,
         .phase = row->where == HERE ? context->phase : (enum failure_phase)row->where,
@@ -219,7 +233,8 @@ void failure_from_curl(const struct failure_context *context, struct failure *re
         .curl_code = context->code,
         .os_errno = context->os_errno,
     };
-    snprintf(ret_failure->message, sizeof ret_failure->message, "%s", text);
+    snprintf(ret_failure->message, sizeof ret_failure->message, refused ? "%s; the server says: %s" : "%s", text,
+             refused ? context->ftp_reply_text : "");
 }
 
 enum ipc_error_code failure_of_time(enum failure_phase phase, bool proxied)
@@ -255,6 +270,8 @@ static const char *curl_name(CURLcode code)
 #define NAME(name) case CURLE_##name: return "CURLE_" #name;
     switch ((int)code) {
     NAME(UNSUPPORTED_PROTOCOL) NAME(FAILED_INIT) NAME(URL_MALFORMAT) NAME(NOT_BUILT_IN)
+    NAME(FTP_WEIRD_PASV_REPLY) NAME(FTP_WEIRD_227_FORMAT) NAME(FTP_COULDNT_SET_TYPE)
+    NAME(FTP_COULDNT_RETR_FILE) NAME(FTP_COULDNT_USE_REST) NAME(BAD_DOWNLOAD_RESUME) NAME(REMOTE_DISK_FULL)
     NAME(COULDNT_RESOLVE_PROXY) NAME(COULDNT_RESOLVE_HOST) NAME(COULDNT_CONNECT) NAME(WEIRD_SERVER_REPLY)
     NAME(REMOTE_ACCESS_DENIED) NAME(HTTP2) NAME(PARTIAL_FILE) NAME(WRITE_ERROR) NAME(UPLOAD_FAILED)
     NAME(READ_ERROR) NAME(OUT_OF_MEMORY) NAME(OPERATION_TIMEDOUT) NAME(SSL_CONNECT_ERROR)

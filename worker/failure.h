@@ -35,6 +35,9 @@ struct failure_context {
     enum failure_phase phase;  /* as far as it had come */
     bool idempotent;
     bool answered;             /* a RESPONSE was delivered: asking again could be seen */
+    bool is_ftp;
+    unsigned ftp_reply;        /* the last one, 0 without, and its text */
+    const char *ftp_reply_text;
 };
 
 void failure_from_curl(const struct failure_context *context, struct failure *ret_failure);

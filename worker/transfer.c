@@ -279,6 +279,7 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
     transfer->challenges = 0;
     transfer->remote[0] = '\0';
     transfer->denial.error = IPC_ERROR_NONE;
+    transfer->ftp = (struct ftp){ .reply = 0 };
     answer_reset(transfer);
     upload_reset(&transfer->upload, transfer->fetch->body_length);
     IPC_INIT(DONE, &transfer->done);
@@ -301,6 +302,7 @@ static bool prepare_easy(struct transfer *transfer, struct easy *easy, struct cu
 {
     bool shares = scout_multiplexes(&transfer->scout);
     return easy_prepare(easy, transfer->fetch, lines, shares) == CURLE_OK
+        && (transfer->is_http || ftp_prepare(easy, transfer->fetch) == CURLE_OK)
         && (!transfer->websocket || easy_connect_only(easy) == CURLE_OK);
 }
 
@@ -457,6 +459,9 @@ static void fail_by_curl(struct transfer *transfer, CURLcode result)
         .phase = find_phase(transfer),
         .idempotent = transfer->idempotent,
         .answered = transfer->responded,
+        .is_ftp = !transfer->is_http,
+        .ftp_reply = transfer->ftp.reply,
+        .ftp_reply_text = transfer->ftp.reply_text,
     };
     /* One address was denied and another tried: what became of that one is the answer. */
     if (transfer->denial.error != IPC_ERROR_NONE && !transfer->dialled)
@@ -483,6 +488,8 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
     } else if (transfer->websocket) {
         fail_by_curl(transfer, CURLE_GOT_NOTHING);   /* libcurl finds no fault in it, with CONNECT_ONLY */
     } else {
+        if (!transfer->is_http)
+            ftp_on_done(transfer);
         transfer_leave_curl(transfer);
         answer_finish(transfer);
     }
@@ -558,6 +565,8 @@ static size_t on_curl_read(char *place, size_t size, size_t count, void *easy)
 {
     struct transfer *transfer = ((struct easy *)easy)->transfer;
     int64_t grant = 0;
+    if (!transfer->fetch->body_streamed)
+        return ftp_read(transfer, place, size * count);   /* HTTP has inline bodies by CURLOPT_POSTFIELDS */
     size_t length = upload_read(&transfer->upload, place, size * count, &grant);
     if (grant > 0) {
         struct ipc_credit credit = { .bytes = (uint64_t)grant };

@@ -7,6 +7,7 @@
 #include "body.h"
 #include "deadline.h"
 #include "failure.h"
+#include "ftp.h"
 #include "headers.h"
 #include "partition.h"
 #include "tls.h"
@@ -59,6 +60,7 @@ struct transfer {
     char *certs;                       /* what cert_texts borrow, when the fetch wants them */
     struct ipc_text cert_texts[TLS_CHAIN_MOST];
     size_t cert_count;
+    struct ftp ftp;
 
     bool announced, responded;
     unsigned redirects;

@@ -112,6 +112,14 @@ int body_rewind(struct body *body)
     if (!body->rewindable)
         return -1;
     body->at = 0;
-    body->done = 0;
+    body->done = body->start;
     return 0;
+}
+
+int body_begin_at(struct body *body, uint64_t offset)
+{
+    if (body->count != 1 || body->length == UINT64_MAX || offset > body->length)
+        return -1;
+    body->start = offset;
+    return body_rewind(body);
 }

@@ -23,6 +23,7 @@ struct body {
     bool rewindable;
     size_t at;                 /* the piece that is read */
     uint64_t done;             /* of it */
+    uint64_t start;            /* left out of the first piece */
 };
 
 void body_init(struct body *body);
@@ -42,5 +43,9 @@ int body_wait_fd(const struct body *body);
 
 /* Back to the start. 0, or -1 when that can't be. */
 int body_rewind(struct body *body);
+
+/* Leaves out the first bytes of a body that is one file, now and after each rewind. -1 when it is something
+ * else, or shorter. */
+int body_begin_at(struct body *body, uint64_t offset);
 
 #endif

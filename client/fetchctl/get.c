@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "multipart.h"
 #include "recipe.h"
+#include "resume.h"
 #include "say.h"
 #include "transfer.h"
 #include "writeout.h"
@@ -42,6 +43,19 @@ static int check_words(const struct options *options)
     return 0;
 }
 
+static int check_resume(const struct options *options)
+{
+    if (!options->continue_at || !options->upload)
+        return 0;
+    for (size_t i = 0; i < options->words.count; i++) {
+        if (resume_is_possible(options->words.items[i]) && strcmp(options->upload, "-") != 0)
+            continue;
+        say("-C with -T resumes the upload of a file to an FTP server, and nothing else");
+        return EXIT_USAGE;
+    }
+    return 0;
+}
+
 static int check_bodies(const struct options *options)
 {
     int bodies = options->has_data + (options->forms.count > 0) + (options->upload != NULL);
@@ -53,11 +67,11 @@ static int check_bodies(const struct options *options)
         say("get sends no body: use post, put, or request -X METHOD");
         return EXIT_USAGE;
     }
-    if (options->continue_at && (options->upload || options->range)) {
-        say("-C resumes a download: not together with -T or -r");
+    if (options->continue_at && options->range) {
+        say("-C resumes a transfer: not together with -r");
         return EXIT_USAGE;
     }
-    return 0;
+    return check_resume(options);
 }
 
 static int read_write_out(struct get *get)
@@ -184,7 +198,7 @@ static int choose_resume(struct transfer *transfer, const char *continue_at,
                          struct fetchd_header **ret_headers, char **ret_range)
 {
     char *rest;
-    if (!continue_at)
+    if (!continue_at || transfer->options->upload)
         return 0;
     transfer->resumed = true;
     if (strcmp(continue_at, "-") == 0) {
@@ -219,6 +233,17 @@ static void choose_body(struct get *get, struct transfer *transfer)
     transfer->asked.body_streamed = true;
     transfer->asked.body_length = get->body.length == UINT64_MAX ? 0 : get->body.length;
     transfer->asked.rewindable = get->body.rewindable;
+}
+
+/* The end of -C with -T, when there is nothing to send. */
+static int choose_upload_resume(struct get *get, struct transfer *transfer, bool *ret_whole)
+{
+    *ret_whole = false;
+    if (!get->options->continue_at || !get->options->upload)
+        return 0;
+    int code = resume_upload(get->client, &transfer->asked, get->options->continue_at, &get->body, ret_whole);
+    transfer->body = &get->body;
+    return code;
 }
 
 /* curl's pauses: one second, then twice as long each time, ten minutes at most. */
@@ -279,6 +304,7 @@ static int fetch_one(struct get *get, size_t index)
     struct fetchd_header *headers = NULL;
     char *range = NULL, *url = upload_url(get->options, get->options->words.items[index]);
     uint64_t retries;
+    bool is_whole = false;
     transfer.asked.url = url;
     choose_body(get, &transfer);
     int code = choose_output(&transfer, get->options, index, url);
@@ -286,7 +312,9 @@ static int fetch_one(struct get *get, size_t index)
         code = choose_resume(&transfer, get->options->continue_at, &headers, &range);
     if (code == 0 && transfer.body && index > 0)
         body_rewind(transfer.body);
-    if (code == 0) {
+    if (code == 0)
+        code = choose_upload_resume(get, &transfer, &is_whole);
+    if (code == 0 && !is_whole) {
         run_with_retries(get, &transfer, &retries);
         code = conclude(get, &transfer, index, retries);
     } else {

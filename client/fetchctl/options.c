@@ -148,6 +148,12 @@ static const struct option table[] = {
       "say what happens, credentials left out", NULL },
     { 'w', "write-out", WORD, FETCHING, AT(write_out), "FORMAT|@FILE",
       "print this afterwards, %{http_code} and others", NULL },
+    { 0, "ssl-reqd", FLAG, ASKING, AT(ssl_required), NULL, "FTP: encrypt, or fail", NULL },
+    { 0, "ssl", FLAG, ASKING, AT(ssl_tried), NULL, "FTP: encrypt if the server can", NULL },
+    { 'l', "list-only", FLAG, ASKING, AT(list_only), NULL, "FTP: names only of a folder", NULL },
+    { 'a', "append", FLAG, FETCHING & SENDING, AT(append), NULL, "FTP: -T appends to the file there", NULL },
+    { 0, "ftp-create-dirs", FLAG, FETCHING & SENDING, AT(ftp_create_dirs), NULL,
+      "FTP: make the folders that are missing", NULL },
     { 0, "subprotocol", WORDS, COMMAND_WS, AT(subprotocols), "NAME", "offer this one; best first", NULL },
     { 0, "binary", FLAG, COMMAND_WS, AT(binary), NULL, "lines go out as binary messages", NULL },
     { 0, "count", NUMBER, COMMAND_WS, AT(count), "N", "close after N messages came, not at the end of stdin",
@@ -171,6 +177,7 @@ static const struct option table[] = {
       NULL },
     { 'c', "cookie-jar", UNSUPPORTED, ASKING, 0, "FILE", "cookies can't be saved", NULL },
     { 0, "doh-url", UNSUPPORTED, TALKING, 0, "URL", "the operator sets it: [dns] doh_url", NULL },
+    { 'P', "ftp-port", UNSUPPORTED, ASKING, 0, "ADDRESS", "a worker never listens; FTP is passive only", NULL },
     { 0, "http3", UNSUPPORTED, ASKING, 0, NULL, "HTTP/3 is not there", NULL },
 };
 

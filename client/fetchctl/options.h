@@ -50,6 +50,7 @@ struct options {
     char *output_dir;
     bool resume, with_body;
     uint64_t per_origin;           /* 0: no limit */
+    bool ssl_required, ssl_tried, list_only, append, ftp_create_dirs;
     struct strings subprotocols;
     bool binary, reconnect;
     uint64_t count;                /* 0: not given */

@@ -178,7 +178,7 @@ static const char *method(const struct options *options)
         if (methods[i].command == options->command)
             return methods[i].method;
     if (options->upload)
-        return "PUT";
+        return options->append ? "POST" : "PUT";
     return options->has_data || options->forms.count > 0 ? "POST" : "GET";
 }
 
@@ -216,6 +216,9 @@ static void take_plain(struct fetchd_options *asked, const struct options *optio
     asked->proxy_insecure = options->proxy_insecure;
     asked->proxy_pool = options->proxy_pool;
     asked->proxy_key = options->proxy_key;
+    asked->ftp_tls = options->ssl_required ? "require" : options->ssl_tried ? "try" : NULL;
+    asked->list_names = options->list_only;
+    asked->ftp_create_dirs = options->ftp_create_dirs;
     if (options->retry > 0) {
         asked->attempts = options->retry < MOST_ATTEMPTS ? (unsigned)options->retry + 1 : MOST_ATTEMPTS;
         asked->retry_5xx = true;

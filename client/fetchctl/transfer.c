@@ -115,8 +115,8 @@ static void check_resume(struct transfer *transfer, const struct fetchd_response
 {
     const char *range = fetchd_find_header(response, "content-range");
     uint64_t from = UINT64_MAX;
-    if (!transfer->resumed || transfer->resume_bytes == 0)
-        return;
+    if (!transfer->resumed || transfer->resume_bytes == 0 || !response->http_version[0])
+        return;   /* an FTP server that can't begin there has refused */
     if (response->status == 416) {
         transfer->ignores_body = true;
         return;

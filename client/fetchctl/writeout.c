@@ -50,7 +50,9 @@ static void print_filename(FILE *out, const struct writeout *values)
 
 static void print_status(FILE *out, const struct writeout *values)
 {
-    fprintf(out, "%03u", values->response ? values->response->status : 0);
+    bool is_ftp = values->response && !values->response->http_version[0];
+    unsigned status = values->response ? values->response->status : 0;
+    fprintf(out, "%03u", is_ftp && values->done->status ? values->done->status : status);
 }
 
 static void print_http_version(FILE *out, const struct writeout *values)

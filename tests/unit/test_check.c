@@ -132,13 +132,74 @@ static void only_schemes_that_work_are_taken(void **state)
     }
 }
 
-static void ftp_only_downloads(void **state)
+static int check_ftp(const char *url, const char *method, const char *range)
+{
+    struct ipc_fetch fetch = request(url);
+    struct ipc_pair pair = { { (const uint8_t *)"RANGE", 5 }, { (const uint8_t *)range, range ? strlen(range) : 0 } };
+    fetch.method = ipc_text(method);
+    if (range)
+        fetch.headers = (struct ipc_pairs){ &pair, 1 };
+    return check(&fetch);
+}
+
+static void ftp_knows_four_methods(void **state)
 {
     (void)state;
-    struct ipc_fetch fetch = request("ftp://a/file");
-    fetch.method = ipc_text("PUT");
-    assert_int_equal(check(&fetch), -1);
+    static const char *const methods[] = { "", "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH" };
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        assert_int_equal(check_ftp("ftp://a/file", methods[i], NULL), i < 5 ? 0 : -1);
     assert_int_equal(refusal.error, IPC_ERROR_REQUEST_UNSUPPORTED);
+    assert_int_equal(check_ftp("ftps://a/folder/", "GET", NULL), 0);
+    assert_int_equal(check_ftp("ftps://a/folder/", "PUT", NULL), -1);
+    struct ipc_fetch fetch = request("ftp://a/file");
+    fetch.body_streamed = true;
+    assert_int_equal(check(&fetch), -1);
+    fetch.method = IPC_TEXT("PUT");
+    assert_int_equal(check(&fetch), 0);
+    fetch.ftp_tls = IPC_TEXT("require");
+    assert_int_equal(check(&fetch), 0);
+    fetch.ftp_tls = IPC_TEXT("maybe");
+    assert_int_equal(check(&fetch), -1);
+}
+
+static void no_byte_that_ends_a_line_gets_into_an_ftp_command(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "ftp://a/b%0d", "ftp://a/%0Ab", "ftp://a/%00", "ftp://a/%1f", "ftp://a/%7F", "ftp://u%0a:p@a/", "ftp://u:p%0D@a/",
+    };
+    static const char *const good[] = { "ftp://a/b%20c", "ftp://a/%", "ftp://a/%0", "ftp://a/%25%30", "ftp://a/%e4" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(check_ftp(bad[i], "", NULL), -1);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(check_ftp(good[i], "", NULL), 0);
+    for (unsigned c = 1; c < 0x20; c++) {
+        uint8_t credentials[4] = { 'u', ':', (uint8_t)c, 0 };
+        struct ipc_fetch fetch = request("ftp://a/file");
+        fetch.credentials = (struct ipc_bytes){ credentials, 3 };
+        assert_int_equal(check(&fetch), c == '\t' ? 0 : -1);
+    }
+}
+
+static void an_ftp_range_is_one_part(void **state)
+{
+    (void)state;
+    static const char *const good[] = { "bytes=0-", "bytes=0-499", "bytes=-500", "bytes=999999999999999999-" };
+    static const char *const bad[] = {
+        "", "bytes=", "bytes=-", "0-5", "bytes=1-2,3-4", "bytes=1-2 ", "bytes=a-", "bytes=1", "lines=1-2",
+        "bytes=1-2-", "bytes=9999999999999999999-",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(check_ftp("ftp://a/file", "", good[i]), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(check_ftp("ftp://a/file", "", bad[i]), -1);
+    struct ipc_pair pair = { { (const uint8_t *)"range", 5 }, { (const uint8_t *)"bytes=7-9", 9 } };
+    struct ipc_fetch fetch = { .headers = { &pair, 1 } };
+    struct ipc_bytes range = check_range(&fetch);
+    assert_int_equal(range.length, 3);
+    assert_memory_equal(range.data, "7-9", 4);
+    fetch.headers.count = 0;
+    assert_null(check_range(&fetch).data);
 }
 
 static void bodies_that_contradict_the_request_are_refused(void **state)
@@ -235,7 +296,9 @@ UNIT_TESTS(
     TEST(a_host_header_is_one_host),
     TEST(a_method_is_a_token_and_no_tunnel),
     TEST(only_schemes_that_work_are_taken),
-    TEST(ftp_only_downloads),
+    TEST(ftp_knows_four_methods),
+    TEST(no_byte_that_ends_a_line_gets_into_an_ftp_command),
+    TEST(an_ftp_range_is_one_part),
     TEST(bodies_that_contradict_the_request_are_refused),
     TEST(nothing_hides_in_proxy_credentials_or_resolve),
     TEST(pins_are_hashes_and_never_files),

@@ -53,6 +53,10 @@ static void each_code_has_its_name_and_phase(void **state)
         { CURLE_TOO_LARGE, PHASE_WAIT, 0, "", "headers.too_large", "wait", false },
         { CURLE_OUT_OF_MEMORY, PHASE_BODY, 0, "", "out_of_memory", "body", true },
         { CURLE_FTP_COULDNT_RETR_FILE, PHASE_WAIT, 0, "", "ftp.failed", "wait", false },
+        { CURLE_LOGIN_DENIED, PHASE_CONNECT, 0, "", "ftp.login_denied", "connect", false },
+        { CURLE_REMOTE_FILE_NOT_FOUND, PHASE_WAIT, 0, "", "ftp.not_found", "wait", false },
+        { CURLE_BAD_DOWNLOAD_RESUME, PHASE_WAIT, 0, "", "ftp.resume", "wait", false },
+        { CURLE_REMOTE_DISK_FULL, PHASE_WAIT, 0, "", "ftp.disk_full", "wait", false },
         { CURLE_LDAP_CANNOT_BIND, PHASE_WAIT, 0, "", "internal", "wait", false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -165,7 +169,30 @@ static void the_message_has_libcurls_words_or_ours(void **state)
     assert_text_equal(message.curl_name, "");
 }
 
+static void ftp_has_names_of_its_own(void **state)
+{
+    (void)state;
+    static const struct { CURLcode code; unsigned reply; const char *name; } rows[] = {
+        { CURLE_OPERATION_TIMEDOUT, 421, "ftp.unavailable" },
+        { CURLE_OPERATION_TIMEDOUT, 150, "timeout.total" },
+        { CURLE_WEIRD_SERVER_REPLY, 421, "ftp.unavailable" },
+        { CURLE_WEIRD_SERVER_REPLY, 500, "ftp.failed" },
+        { CURLE_TOO_LARGE, 0, "headers.too_large" },
+        { CURLE_UPLOAD_FAILED, 553, "ftp.upload_refused" },
+        { CURLE_USE_SSL_FAILED, 500, "ftp.tls_refused" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct failure failure;
+        struct failure_context context = { .code = rows[i].code, .text = "", .phase = PHASE_WAIT, .is_ftp = true,
+                                           .ftp_reply = rows[i].reply, .ftp_reply_text = "553 no" };
+        failure_from_curl(&context, &failure);
+        assert_string_equal(ipc_error_name(failure.error), rows[i].name);
+        assert_int_equal(strstr(failure.message, "the server says: 553 no") != NULL, rows[i].reply >= 400);
+    }
+}
+
 UNIT_TESTS(
+    TEST(ftp_has_names_of_its_own),
     TEST(each_code_has_its_name_and_phase),
     TEST(what_may_have_been_done_is_not_retryable),
     TEST(a_proxys_answer_to_connect_is_the_reason),

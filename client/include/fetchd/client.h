@@ -276,6 +276,13 @@ struct fetchd_options {
     const char *tls_max;
     unsigned tls_timeout_ms;   /* for one TLS handshake, within connect_timeout_ms; 0: the daemon's setting */
     bool want_certs;           /* the response has the origin's certificates */
+
+    /* of an ftp or ftps URL: GET downloads a file or, when the URL ends with /, lists a folder; a header
+     * "Range: bytes=100-" resumes; HEAD asks for size and date; PUT uploads, POST appends. Other headers
+     * mean nothing to it. */
+    const char *ftp_tls;       /* on an ftp URL ask for TLS: "require", or "try"; ftps is always encrypted */
+    bool list_names;           /* of a folder: names only (NLST) */
+    bool ftp_create_dirs;      /* make the folders that an upload's path misses */
 };
 
 #define FETCHD_INLINE_BODY_BYTES 786432
@@ -288,7 +295,7 @@ FETCHD_API void fetchd_options_init(struct fetchd_options *options, size_t size)
 /* ---- what comes back ---- */
 
 struct fetchd_response {
-    unsigned status;
+    unsigned status;           /* of FTP the reply's code: 150 or 125 of a download, 226 of an upload */
     const char *http_version;  /* "1.1", "2", or "" (FTP) */
     const char *url;           /* of a RESPONSE the URL after redirects, of a HOP where it leads */
     const struct fetchd_header *headers;   /* in the order received, names as received */
@@ -299,7 +306,7 @@ struct fetchd_response {
 
 struct fetchd_done {
     const struct fetchd_error *error;      /* NULL on success */
-    unsigned status;
+    unsigned status;           /* of FTP the last reply's code: 226 */
     unsigned attempts;         /* how often the daemon tried */
     unsigned worker;           /* who did it */
     unsigned redirects;
