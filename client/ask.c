@@ -2,6 +2,7 @@
 #include "ask.h"
 
 #include "ipc/utf8.h"
+#include "query.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +58,32 @@ static int take_headers(struct ask *ask, struct failure *failure)
     return 0;
 }
 
+static int take_query(struct ask *ask, struct failure *failure)
+{
+    const struct fetchd_options *options = &ask->options;
+    struct text query = { 0 };
+    for (size_t i = 0; i < options->query_count; i++) {
+        const struct fetchd_header *pair = &options->query[i];
+        text_add_string(&query, i > 0 ? "&" : "");
+        query_encode(&query, pair->name, strlen(pair->name));
+        if (!pair->value)
+            continue;
+        text_add_char(&query, '=');
+        query_encode(&query, pair->value, strlen(pair->value));
+    }
+    if (options->query_count > 0 && !query.failed)
+        query_append(&ask->url, options->url, query.data);
+    bool failed = query.failed || ask->url.failed;
+    text_finish(&query);
+    if (failed) {
+        failure_set(failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
+        return -1;
+    }
+    if (ask->url.data)
+        ask->fetch.url = (struct ipc_text){ ask->url.data, ask->url.length };
+    return 0;
+}
+
 static int take_texts(struct ipc_text *texts, const char *const *strings, size_t count, const char *what,
                       struct ipc_texts *ret_texts, struct failure *failure)
 {
@@ -87,6 +114,9 @@ static void take_limits(struct ipc_fetch *fetch, const struct fetchd_options *op
     fetch->idle_timeout_ms = options->idle_timeout_ms;
     fetch->total_timeout_ms = options->total_timeout_ms;
     fetch->max_body_bytes = options->max_body_bytes;
+    fetch->max_header_bytes = options->max_header_bytes < UINT32_MAX ? options->max_header_bytes : UINT32_MAX;
+    if (options->expect_timeout_ms)
+        fetch->expect_timeout_ms = options->expect_timeout_ms;
     fetch->rate_bytes = options->rate_bytes;
     if (options->window_bytes)
         fetch->window = options->window_bytes;
@@ -99,6 +129,7 @@ static void take_plain(struct ipc_fetch *fetch, const struct fetchd_options *opt
     fetch->url = ipc_text(options->url);
     fetch->method = ipc_text(options->method);
     fetch->follow = options->follow;
+    fetch->redirect_https_only = options->redirect_https_only;
     fetch->compressed = options->compressed;
     fetch->http_version = ipc_text(options->http_version);
     fetch->fresh = options->fresh;
@@ -207,6 +238,7 @@ static int check_limits(const struct ipc_fetch *fetch, struct failure *failure)
 
 int ask_build(struct ask *ask, const struct fetchd_options *options, struct failure *ret_failure)
 {
+    ask->url = (struct text){ 0 };
     if (ask_copy(ask, options, ret_failure) < 0)
         return -1;
     options = &ask->options;
@@ -225,7 +257,7 @@ int ask_build(struct ask *ask, const struct fetchd_options *options, struct fail
     take_ftp(&ask->fetch, options);
     if (ask_is_websocket(ask) && (options->body_streamed || options->body_size > 0))
         return refuse(ret_failure, "a WebSocket has no body");
-    if (take_headers(ask, ret_failure) < 0
+    if (take_headers(ask, ret_failure) < 0 || take_query(ask, ret_failure) < 0
         || take_texts(ask->resolve, options->resolve, options->resolve_count, "resolve", &ask->fetch.resolve,
                       ret_failure) < 0
         || take_texts(ask->connect_to, options->connect_to, options->connect_to_count, "connect_to",
@@ -236,6 +268,11 @@ int ask_build(struct ask *ask, const struct fetchd_options *options, struct fail
                       &ask->fetch.subprotocols, ret_failure) < 0)
         return -1;
     return check_limits(&ask->fetch, ret_failure);
+}
+
+void ask_finish(struct ask *ask)
+{
+    text_finish(&ask->url);
 }
 
 bool ask_is_websocket(const struct ask *ask)

@@ -38,7 +38,10 @@ static void json_pairs(struct text *out, const struct ipc_pairs *pairs)
     for (size_t i = 0; i < pairs->count; i++) {
         json_begin_array(out);
         json_text_bytes(out, pairs->items[i].name.data, pairs->items[i].name.length);
-        json_text_bytes(out, pairs->items[i].value.data, pairs->items[i].value.length);
+        if (pairs->items[i].value.data)
+            json_text_bytes(out, pairs->items[i].value.data, pairs->items[i].value.length);
+        else
+            json_null(out);
         json_end_array(out);
     }
     json_end_array(out);

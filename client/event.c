@@ -43,28 +43,39 @@ static size_t texts_size(const struct ipc_texts *texts)
     return bytes;
 }
 
-static int fill_response(struct words *words, struct fetchd_response *out, const struct ipc_response *message)
+static size_t pairs_size(const struct ipc_pairs *pairs)
 {
-    const struct ipc_pairs *headers = &message->headers;
-    size_t count = headers->count;
-    size_t bytes = count * sizeof(struct fetchd_header) + words_size(message->http_version.length)
-        + words_size(message->url.length) + texts_size(&message->certs);
-    for (size_t i = 0; i < count; i++)
-        bytes += words_size(headers->items[i].name.length) + words_size(headers->items[i].value.length);
-    if (words_begin(words, bytes) < 0)
-        return -1;
-    struct fetchd_header *copies = words_array(words, count * sizeof *copies);
-    const char **certs = words_array(words, message->certs.count * sizeof *certs);
-    for (size_t i = 0; i < count; i++) {
-        const struct ipc_pair *pair = &headers->items[i];
+    size_t bytes = pairs->count * sizeof(struct fetchd_header);
+    for (size_t i = 0; i < pairs->count; i++)
+        bytes += words_size(pairs->items[i].name.length) + words_size(pairs->items[i].value.length);
+    return bytes;
+}
+
+static void add_pairs(struct words *words, struct fetchd_header *copies, const struct ipc_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct ipc_pair *pair = &pairs->items[i];
         copies[i].name = words_add(words, pair->name.data, pair->name.length);
         copies[i].value = words_add(words, pair->value.data, pair->value.length);
     }
+}
+
+static int fill_response(struct words *words, struct fetchd_response *out, const struct ipc_response *message)
+{
+    const struct ipc_pairs *headers = &message->headers;
+    size_t bytes = pairs_size(headers) + words_size(message->http_version.length)
+        + words_size(message->url.length) + texts_size(&message->certs);
+    if (words_begin(words, bytes) < 0)
+        return -1;
+    struct fetchd_header *copies = words_array(words, headers->count * sizeof *copies);
+    const char **certs = words_array(words, message->certs.count * sizeof *certs);
+    add_pairs(words, copies, headers);
     for (size_t i = 0; i < message->certs.count; i++)
         certs[i] = add_text(words, message->certs.items[i]);
     *out = (struct fetchd_response){ .status = (unsigned)message->status,
                                      .http_version = add_text(words, message->http_version),
-                                     .url = add_text(words, message->url), .headers = copies, .header_count = count,
+                                     .url = add_text(words, message->url), .headers = copies,
+                                     .header_count = headers->count,
                                      .certs = certs, .cert_count = message->certs.count };
     return 0;
 }
@@ -87,12 +98,15 @@ static int fill_done(struct words *words, struct fetchd_done *out, struct fetchd
                      const struct ipc_done *done)
 {
     const struct ipc_failure *failure = done->error;
-    size_t bytes = words_size(done->remote.length) + words_size(done->close_reason.length);
+    size_t bytes = words_size(done->remote.length) + words_size(done->close_reason.length)
+        + pairs_size(&done->trailers);
     if (failure)
         bytes += words_size(failure->name.length) + words_size(failure->message.length)
             + words_size(failure->phase.length) + words_size(failure->curl_name.length);
     if (words_begin(words, bytes) < 0)
         return -1;
+    struct fetchd_header *trailers = words_array(words, done->trailers.count * sizeof *trailers);
+    add_pairs(words, trailers, &done->trailers);
     if (failure)
         fill_error(words, error, failure);
     *out = (struct fetchd_done){
@@ -113,6 +127,13 @@ static int fill_done(struct words *words, struct fetchd_done *out, struct fetchd
         .remote = add_text(words, done->remote),
         .close_code = (unsigned)done->close_code,
         .close_reason = add_text(words, done->close_reason),
+        .raw_body_bytes = done->raw_body_bytes,
+        .complete = done->complete,
+        .trailers = trailers,
+        .trailer_count = done->trailers.count,
+        .queue_us = done->queue_us,
+        .redirect_us = done->redirect_us,
+        .sent_us = done->sent_us,
     };
     return 0;
 }

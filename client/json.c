@@ -133,6 +133,12 @@ void json_bool(struct text *out, bool value)
     text_add_string(out, value ? "true" : "false");
 }
 
+void json_null(struct text *out)
+{
+    separate(out);
+    text_add_string(out, "null");
+}
+
 void json_number(struct text *out, double value, int digits)
 {
     separate(out);

@@ -164,12 +164,8 @@ static void fill_request(struct fetchd_request *request, const struct ask *ask, 
     request->client->open_count++;
 }
 
-struct fetchd_request *fetchd_start(struct fetchd_client *client, const struct fetchd_options *options,
-                                    void *user)
+static struct fetchd_request *start(struct fetchd_client *client, const struct ask *ask, void *user)
 {
-    struct ask ask;
-    if (!client || ask_build(&ask, options, &client->failure) < 0 || client_ensure_connected(client) < 0)
-        return NULL;
     if (client->last_id == UINT32_MAX) {
         failure_set(&client->failure, IPC_ERROR_OVERLOADED, "this client has used all its ids: open another");
         return NULL;
@@ -179,17 +175,30 @@ struct fetchd_request *fetchd_start(struct fetchd_client *client, const struct f
         failure_set(&client->failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
         return NULL;
     }
-    if (ask_is_websocket(&ask) && websocket_create(request, &ask) < 0) {
+    if (ask_is_websocket(ask) && websocket_create(request, ask) < 0) {
         failure_set(&client->failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
         drop_request(request);
         return NULL;
     }
-    if (ipc_pack(&client->wire.out, IPC_CLIENT, IPC_FETCH, client->last_id + 1, &ask.fetch) < 0) {
+    if (ipc_pack(&client->wire.out, IPC_CLIENT, IPC_FETCH, client->last_id + 1, &ask->fetch) < 0) {
         refuse_frame(client);
         drop_request(request);
         return NULL;
     }
-    fill_request(request, &ask, user);
+    fill_request(request, ask, user);
+    return request;
+}
+
+struct fetchd_request *fetchd_start(struct fetchd_client *client, const struct fetchd_options *options,
+                                    void *user)
+{
+    struct fetchd_request *request = NULL;
+    struct ask ask;
+    if (!client)
+        return NULL;
+    if (ask_build(&ask, options, &client->failure) == 0 && client_ensure_connected(client) == 0)
+        request = start(client, &ask, user);
+    ask_finish(&ask);
     return request;
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { STRING, LIST, RULES, MEMBERS, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
+enum type { STRING, PROGRAM, LIST, RULES, MEMBERS, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
 enum when { LIVE, ROLL, START };
 
 struct row {
@@ -27,6 +27,7 @@ struct row {
 
 /* `low` of a CHOICE holds its words, of any other type a number. */
 #define RANGE_STRING(low, high) (low), (high), NULL
+#define RANGE_PROGRAM(low, high) (low), (high), NULL
 #define RANGE_LIST(low, high) (low), (high), NULL
 #define RANGE_RULES(low, high) (low), (high), NULL
 #define RANGE_MEMBERS(low, high) (low), (high), NULL
@@ -152,6 +153,23 @@ static const char *set_string(const struct row *row, const char *text, char **pl
     return NULL;
 }
 
+/* What starts it stands in another folder than who wrote this. */
+static bool is_absolute(const char *path)
+{
+    bool has_drive = isalpha((unsigned char)path[0]) && path[1] == ':' && path[2];
+    return path[0] == '/' || path[0] == '\\' || (has_drive && (path[2] == '/' || path[2] == '\\'));
+}
+
+static const char *set_program(const struct row *row, const char *text, char **place)
+{
+    return *text && !is_absolute(text) ? "is not a path from the root" : set_string(row, text, place);
+}
+
+static bool is_string(const struct row *row)
+{
+    return row->type == STRING || row->type == PROGRAM;
+}
+
 static const char *set_choice(const struct row *row, const char *text, uint64_t *place)
 {
     uint64_t index = 0;
@@ -249,6 +267,7 @@ static const char *set_value(const struct row *row, const char *text, void *plac
 {
     switch (row->type) {
     case STRING: return set_string(row, text, place);
+    case PROGRAM: return set_program(row, text, place);
     case LIST: case RULES: case MEMBERS: return add_items(row, text, place);
     case NUMBER: case DURATION: case SIZE: return set_number(row, text, place);
     case BOOLEAN: return set_boolean(text, place);
@@ -262,7 +281,7 @@ static const char *set_value(const struct row *row, const char *text, void *plac
 static void finish_rows(const struct row *table, size_t count, void *record)
 {
     for (size_t i = 0; i < count; i++) {
-        if (table[i].type == STRING)
+        if (is_string(&table[i]))
             free(*(char **)place_of(&table[i], record));
         else if (is_list(&table[i]))
             clear_items(&table[i], place_of(&table[i], record));
@@ -637,7 +656,7 @@ static void print_value(const struct row *row, const void *record, FILE *out)
     const struct conf_members *members = place;
     size_t column = strlen(row->key) + 3;
     switch (row->type) {
-    case STRING: fputs(*(char *const *)place, out); break;
+    case STRING: case PROGRAM: fputs(*(char *const *)place, out); break;
     case BOOLEAN: fputs(*(const bool *)place ? "yes" : "no", out); break;
     case NUMBER: case DURATION: case SIZE: print_number(row, *(const uint64_t *)place, out); break;
     case LIST: case RULES:
@@ -699,7 +718,8 @@ static void describe_row(const struct row *row, const char *section, const char 
                          void (*on_setting)(const struct conf_setting *setting))
 {
     static const char *const types[] = {
-        [STRING] = "string", [LIST] = "list", [RULES] = "rules", [MEMBERS] = "members", [NUMBER] = "number",
+        [STRING] = "string", [PROGRAM] = "path", [LIST] = "list", [RULES] = "rules", [MEMBERS] = "members",
+        [NUMBER] = "number",
         [BOOLEAN] = "yes no", [DURATION] = "duration", [SIZE] = "size", [CHOICE] = "",
     };
     static const char *const when[] = { "live", "roll", "start" };
@@ -748,7 +768,7 @@ static bool same_value(const struct row *row, const void *a, const void *b)
 {
     const void *left = place_of(row, a), *right = place_of(row, b);
     switch (row->type) {
-    case STRING: return strcmp(*(char *const *)left, *(char *const *)right) == 0;
+    case STRING: case PROGRAM: return strcmp(*(char *const *)left, *(char *const *)right) == 0;
     case LIST: case RULES: return same_list(left, right);
     case MEMBERS: return same_members(left, right);
     case BOOLEAN: return *(const bool *)left == *(const bool *)right;

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define METRICS_BYTES 1000000   /* as in messages.def */
 #define NOT_ADMIN "only root, the daemon's own user and those in [access] admin may do that"
 
 void control_metrics(struct session *session, uint32_t id)
@@ -14,7 +13,7 @@ void control_metrics(struct session *session, uint32_t id)
     struct ipc_buffer text;
     ipc_buffer_init(&text, METRICS_BYTES);
     if (metrics_write(session->daemon, session->admin ? NULL : session->principal, &text) < 0) {
-        session_fail(session, IPC_ERROR_OUT_OF_MEMORY, "the metrics do not fit one frame");
+        session_fail(session, IPC_ERROR_OUT_OF_MEMORY, "no memory for the metrics");
     } else {
         struct ipc_metrics_reply reply = { .text = { ipc_buffer_data(&text), ipc_buffer_length(&text) } };
         session_send(session, IPC_METRICS_REPLY, id, &reply);

@@ -223,6 +223,7 @@ void crew_worker_unready(struct crew *crew, struct supervisor *supervisor)
 {
     if (has_seat(crew, supervisor))
         pool_set_ready(&crew->pool, supervisor->seat, false);
+    daemon_wake_queue(crew->daemon);   /* the others' bound is higher now */
 }
 
 /* ---- the end of one ---- */

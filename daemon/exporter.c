@@ -13,7 +13,7 @@
 #define READERS_MOST 16
 #define REQUEST_BYTES 4096        /* more than any collector's headers */
 #define PATIENCE_MS 10000
-#define METRICS_BYTES ((size_t)16 * 1024 * 1024)
+#define ANSWER_BYTES (METRICS_BYTES + 1024)
 
 struct reader {
     struct exporter *exporter;
@@ -115,7 +115,7 @@ static void on_uv_connection(uv_stream_t *server, int status)
     reader->open_handles = 2;
     exporter->reader_count++;
     DL_APPEND(exporter->readers, reader);
-    ipc_buffer_init(&reader->answer, METRICS_BYTES);
+    ipc_buffer_init(&reader->answer, ANSWER_BYTES);
     uv_tcp_init(&exporter->daemon->loop, &reader->tcp);
     uv_timer_init(&exporter->daemon->loop, &reader->timer);
     reader->tcp.data = reader->timer.data = reader;

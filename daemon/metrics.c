@@ -11,15 +11,20 @@
 #include <utlist.h>
 
 #define ORIGINS_SHOWN 200   /* labels cost memory in whoever collects them */
+#define PROXIES_SHOWN 200
+#define RESERVE_BYTES 8192  /* for what stands there in any case: the heads of families */
 
 struct writing {
     struct daemon *daemon;
     const struct principal *only;   /* NULL: everyone's */
     struct ipc_buffer *out;
     const char *name;
+    size_t start, room;     /* where our text begins, and how long it may be */
+    unsigned dropped;       /* lines that found none */
     int result;
 };
 
+/* What finds no room is left out whole. */
 static void __attribute__((format(printf, 2, 3))) put(struct writing *writing, const char *format, ...)
 {
     char line[768];
@@ -27,8 +32,10 @@ static void __attribute__((format(printf, 2, 3))) put(struct writing *writing, c
     va_start(arguments, format);
     int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (length < 0 || (size_t)length >= sizeof line
-        || ipc_buffer_append(writing->out, line, (size_t)length) < 0)
+    size_t used = ipc_buffer_length(writing->out) - writing->start;
+    if (length < 0 || (size_t)length >= sizeof line || used + (size_t)length > writing->room)
+        writing->dropped++;
+    else if (ipc_buffer_append(writing->out, line, (size_t)length) < 0)
         writing->result = -1;
 }
 
@@ -248,8 +255,9 @@ static void write_origin_tls(struct writing *writing) { visit_origins(writing, p
 
 static void write_proxy_tls(struct writing *writing)
 {
-    struct proxy *proxy, *next;
-    HASH_ITER(handle, writing->daemon->proxies.by_label, proxy, next) {
+    unsigned shown = 0;
+    for (const struct proxy *proxy = writing->daemon->proxies.by_label; proxy && shown < PROXIES_SHOWN;
+         proxy = proxy->handle.next, shown++) {
         put(writing, "%s{proxy=\"%s\",result=\"ok\"} %llu\n", writing->name, proxy->label,
             (unsigned long long)proxy->health.handshakes);
         for (int reason = 0; reason < HEALTH_REASONS; reason++)
@@ -258,6 +266,9 @@ static void write_proxy_tls(struct writing *writing)
                 (unsigned long long)proxy->health.failures[reason]);
     }
 }
+
+/* The last one, so that it knows all. */
+static void write_dropped(struct writing *writing) { put_value(writing, writing->dropped); }
 
 /* THE table of metrics. A user who is no admin sees those with a second writer, its own. */
 static const struct family {
@@ -289,18 +300,22 @@ static const struct family {
     { "fetchd_origin_breaker_open", "gauge", "1 while requests to an origin pause.", write_origin_breaker, NULL },
     { "fetchd_origin_tls_failures_total", "counter", "Failed TLS handshakes, by origin and reason.", write_origin_tls, NULL },
     { "fetchd_proxy_tls_handshakes_total", "counter", "TLS handshakes through a proxy, by result.", write_proxy_tls, NULL },
+    { "fetchd_metrics_dropped", "gauge", "Samples left out here, because there were too many.", write_dropped, NULL },
 };
 
 int metrics_write(struct daemon *daemon, const struct principal *only, struct ipc_buffer *out)
 {
-    struct writing writing = { .daemon = daemon, .only = only, .out = out };
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+    const size_t count = sizeof families / sizeof families[0];
+    struct writing writing = { .daemon = daemon, .only = only, .out = out, .start = ipc_buffer_length(out) };
+    for (size_t i = 0; i < count; i++) {
         const struct family *family = &families[i];
         void (*write)(struct writing *writing) = only ? family->write_own : family->write;
         if (!write)
             continue;
         writing.name = family->name;
+        writing.room = METRICS_BYTES;
         put(&writing, "# HELP %s %s\n# TYPE %s %s\n", writing.name, family->help, writing.name, family->type);
+        writing.room = i + 1 < count ? METRICS_BYTES - RESERVE_BYTES : METRICS_BYTES;
         write(&writing);
     }
     return writing.result;

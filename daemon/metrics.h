@@ -7,7 +7,9 @@
 struct daemon;
 struct principal;
 
-/* Appends the whole exposition, or what concerns one principal alone. 0, or -1 when it does not fit. */
+#define METRICS_BYTES 1000000   /* most of it, as in messages.def; samples beyond are left out and counted */
+
+/* Appends the exposition, or what concerns one principal alone. 0, or -1 without memory. */
 int metrics_write(struct daemon *daemon, const struct principal *only, struct ipc_buffer *out);
 
 #endif

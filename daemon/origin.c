@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 const char *origin_breaker_name(enum origin_breaker breaker)
 {
@@ -27,38 +28,64 @@ static const struct conf_origin *rules_of(struct origins *origins, struct origin
     return origin->rules;
 }
 
+static struct origin *create(struct origins *origins, const struct ipc_origin *parsed, size_t length)
+{
+    struct origin *origin = calloc(1, sizeof *origin);
+    if (!origin)
+        return NULL;
+    memcpy(origin->key, parsed->key, length + 1);
+    memcpy(origin->host, parsed->host.data, parsed->host.length);
+    HASH_ADD_KEYPTR(handle, origins->by_key, origin->key, length, origin);
+    return origin;
+}
+
+static void take_idle(struct origins *origins, struct origin *origin)
+{
+    DL_DELETE(origins->idle, origin);
+    origins->idle_count--;
+}
+
+static void forget(struct origins *origins, struct origin *origin)
+{
+    if (origin->references == 0)
+        take_idle(origins, origin);
+    HASH_DELETE(handle, origins->by_key, origin);
+    free(origin);
+}
+
 struct origin *origins_hold(struct origins *origins, const struct ipc_origin *parsed)
 {
     struct origin *origin;
     size_t length = strlen(parsed->key);
     HASH_FIND(handle, origins->by_key, parsed->key, length, origin);
-    if (!origin) {
-        origin = calloc(1, sizeof *origin);
-        if (!origin)
-            return NULL;
-        memcpy(origin->key, parsed->key, length + 1);
-        memcpy(origin->host, parsed->host.data, parsed->host.length);
-        HASH_ADD_KEYPTR(handle, origins->by_key, origin->key, length, origin);
-    }
-    origin->references++;
+    if (!origin)
+        origin = create(origins, parsed, length);
+    else if (origin->references == 0)
+        take_idle(origins, origin);
+    if (origin)
+        origin->references++;
     return origin;
 }
 
+/* Names come from clients and from redirects, so that there is no end of them. */
 void origins_release(struct origins *origins, struct origin *origin)
 {
-    (void)origins;
-    origin->references--;
+    if (--origin->references > 0)
+        return;
+    DL_APPEND(origins->idle, origin);
+    if (++origins->idle_count > ORIGINS_IDLE_MOST)
+        forget(origins, origins->idle);
 }
 
 void origins_expire(struct origins *origins, uint64_t before_ms)
 {
     struct origin *origin, *next;
-    HASH_ITER(handle, origins->by_key, origin, next) {
-        if (before_ms != UINT64_MAX && (origin->references > 0 || origin->used_ms > before_ms))
-            continue;
-        HASH_DELETE(handle, origins->by_key, origin);
-        free(origin);
-    }
+    while (origins->idle && (before_ms == UINT64_MAX || origins->idle->used_ms <= before_ms))
+        forget(origins, origins->idle);
+    if (before_ms != UINT64_MAX)
+        return;
+    HASH_ITER(handle, origins->by_key, origin, next)
+        forget(origins, origin);
 }
 
 /* ---- limits ---- */
@@ -83,6 +110,14 @@ static bool charge_rate(const struct conf_origin *rules, struct origin *origin, 
     }
     origin->next_us = (origin->next_us > now_us ? origin->next_us : now_us) + step_us;
     return true;
+}
+
+const char *origin_limit_name(struct origins *origins, struct origin *origin)
+{
+    const struct conf_origin *rules = rules_of(origins, origin);
+    if (rules->connections > 0 && origin->active >= rules->connections)
+        return "connections";
+    return rules->crawl_delay_ms * 1000 == spacing_us(rules) ? "crawl_delay" : "rate";
 }
 
 /* ---- the breaker: closed -> open -> half open -> closed or open ---- */

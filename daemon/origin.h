@@ -17,10 +17,13 @@ struct request;
 
 enum origin_breaker { ORIGIN_CLOSED, ORIGIN_OPEN, ORIGIN_HALF_OPEN };
 
+#define ORIGINS_IDLE_MOST 8192   /* that nobody names now; the longest unused one goes */
+
 struct origin {
     char key[IPC_ORIGIN_BYTES];           /* "https://example.com:443" */
     char host[256];
     UT_hash_handle handle;
+    struct origin *prev, *next;           /* while nobody names it, the longest unused first */
     const struct conf_origin *rules;
     unsigned rules_of;                    /* the origins' generation that they were looked up in */
     unsigned references;                  /* requests that name it */
@@ -38,6 +41,8 @@ struct origin {
 
 struct origins {
     struct origin *by_key;
+    struct origin *idle;
+    size_t idle_count;
     const struct conf *conf;
     unsigned generation;                  /* grows with each configuration */
 };
@@ -51,7 +56,7 @@ void origins_release(struct origins *origins, struct origin *origin);
 /* Rules come from this configuration from now on. */
 void origins_configure(struct origins *origins, const struct conf *conf);
 
-/* Forgets origins that nobody names and nobody used since `before_ms`; all of them for UINT64_MAX. */
+/* Forgets origins that nobody names and nobody used since `before_ms`; for UINT64_MAX all origins. */
 void origins_expire(struct origins *origins, uint64_t before_ms);
 
 /* May one more request leave now? On WAIT, *ret_until_ms is when to ask again at the latest, or
@@ -72,6 +77,9 @@ bool origin_note(struct origins *origins, struct origin *origin, bool success, u
 
 /* An attempt ended that says nothing about the origin. */
 void origin_note_nothing(struct origin *origin);
+
+/* The setting that holds requests back there now: connections, rate or crawl_delay. */
+const char *origin_limit_name(struct origins *origins, struct origin *origin);
 
 const char *origin_breaker_name(enum origin_breaker breaker);
 

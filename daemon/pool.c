@@ -86,17 +86,13 @@ int pool_place(const struct pool *pool, const char *origin, bool (*has_room)(con
 {
     size_t points = (size_t)pool->size * POOL_POINTS, start = first_point(pool, hash_bytes(origin, strlen(origin)));
     unsigned bound = pool_bound(pool);
-    int over_bound = -1;
     for (size_t i = 0; i < points && pool->ready > 0; i++) {
         unsigned worker = pool->ring[(start + i) % points].worker;
-        if (!pool->seats[worker].ready || (has_room && !has_room(context, worker)))
-            continue;
-        if (pool->seats[worker].load < bound)
+        const struct pool_seat *seat = &pool->seats[worker];
+        if (seat->ready && seat->load < bound && (!has_room || has_room(context, worker)))
             return (int)worker;
-        if (over_bound < 0)
-            over_bound = (int)worker;
     }
-    return over_bound;
+    return -1;
 }
 
 static void change_load(struct pool *pool, unsigned worker, unsigned by)

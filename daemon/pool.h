@@ -27,8 +27,9 @@ void pool_finish(struct pool *pool);
 void pool_set_ready(struct pool *pool, unsigned worker, bool ready);
 
 /* The worker for an origin: the first ready one on the ring from the origin's hash that has room
- * and whose load stays within (1 + epsilon) of the mean with this request; when none stays within,
- * the first with room; -1 when there is none. Does not count the request. `has_room` may be NULL. */
+ * and whose load stays within (1 + epsilon) of the mean with this request; -1 when there is none, for
+ * whatever origin: ask again when a load or room changes. Does not count the request. `has_room` may
+ * be NULL. */
 int pool_place(const struct pool *pool, const char *origin, bool (*has_room)(const void *context, unsigned worker),
                const void *context);
 

@@ -320,6 +320,15 @@ static void send_fetch(struct request *request, struct ipc_fetch *fetch)
               request->client_id, supervisor->number, request->worker_id, request->attempts);
 }
 
+static void note_start(struct request *request)
+{
+    uint64_t now_ms = uv_now(&request->daemon->loop);
+    request->waited_ms = now_ms - request->queued_ms;
+    request->hop_ms = now_ms;
+    if (request->begun_ms == 0)
+        request->begun_ms = now_ms;
+}
+
 /* What was kept: the client's own frame may be long gone. */
 static int read_kept(struct request *request, struct ipc_fetch *ret_fetch)
 {
@@ -338,6 +347,7 @@ static void place(struct request *request, struct supervisor *supervisor)
     request->state = REQUEST_PLACED;
     request->attempts++;
     request->sending = false;
+    note_start(request);
     enter_origin(request);
     supervisor_enter(supervisor, request);
     send_fetch(request, &fetch);
@@ -608,6 +618,16 @@ static void refuse_queued(struct request *request, const struct request_detail *
     destroy(request);
 }
 
+/* One held back by its origin's limits is not told that workers were missing. */
+static void fail_at_limit(struct request *request)
+{
+    const struct origin *origin = request->origin;
+    char text[IPC_ORIGIN_BYTES + 128];
+    snprintf(text, sizeof text, "the limit of %s held it back too long ([origin] %s, [limits] queue_timeout)",
+             origin->key, origin_limit_name(&request->daemon->origins, request->origin));
+    fail(request, IPC_ERROR_OVERLOADED, true, text);
+}
+
 static void expire(struct request *request, const struct request_detail *detail)
 {
     bool own = request->expires_ms && uv_now(&request->daemon->loop) >= request->expires_ms;
@@ -617,6 +637,8 @@ static void expire(struct request *request, const struct request_detail *detail)
     else if (request->at_gate)
         fail(request, IPC_ERROR_OVERLOADED, true,
              "other WebSocket handshakes of this user to this origin did not end in time ([origin] handshakes)");
+    else if (request->parked || request->unparked)
+        fail_at_limit(request);
     else
         fail(request, IPC_ERROR_OVERLOADED, true, "no worker could take it in time ([limits] queue_timeout)");
     destroy(request);
@@ -635,6 +657,7 @@ static void note_sending(struct request *request, const struct request_detail *d
 static void go_on_here(struct request *request)
 {
     struct ipc_go go = { .here = true };
+    request->hop_ms = uv_now(&request->daemon->loop);
     struct ipc_pair pairs[COOKIES_SENT_MOST];
     struct ipc_fetch fetch;
     if (request->jar && read_kept(request, &fetch) == 0) {
@@ -985,6 +1008,8 @@ static void finish(struct request *request, const struct request_detail *detail)
         return;
     done.attempts = request->attempts;
     done.redirects = request->redirects;
+    done.queue_us = request->waited_ms * 1000;
+    done.redirect_us = request->redirects > 0 ? (request->hop_ms - request->begun_ms) * 1000 : 0;
     done.worker = request->supervisor->number;
     if (done.error) {
         failure = *done.error;
@@ -1016,8 +1041,10 @@ static bool is_poison(struct request *request, const struct request_detail *deta
 
 static void lose_placed(struct request *request, const struct request_detail *detail)
 {
-    if (is_poison(request, detail) || !may_start_over(request)) {
-        fail(request, IPC_ERROR_WORKER_LOST, request->idempotent && !detail->suspicious, NULL);
+    bool poison = is_poison(request, detail), too_often = ++request->losses > REQUEST_MOST_LOSSES;
+    if (poison || too_often || !may_start_over(request)) {
+        fail(request, IPC_ERROR_WORKER_LOST, request->idempotent && !detail->suspicious,
+             too_often ? "worker after worker died while it had it" : NULL);
         destroy(request);
         return;
     }

@@ -64,6 +64,7 @@ struct request_detail {
 };
 
 #define REQUEST_SUSPECT_DEATHS 2   /* suspicious deaths after which it runs in quarantine */
+#define REQUEST_MOST_LOSSES 16     /* workers that may die of whatever while they have it, before it ends */
 #define REQUEST_MOST_DEATHS 4      /* ... and there none is shared after so many: one more is its own doing */
 
 struct request {
@@ -91,8 +92,9 @@ struct request {
 
     bool trusts_tls, upgraded;        /* certificates are verified; HSTS changed where the last hop leads */
     bool idempotent, announces, sending, from_public, follow, retry_5xx, retrying, websocket, reconnect;
-    unsigned attempts, max_attempts, redirects, max_redirects, deaths;
+    unsigned attempts, max_attempts, redirects, max_redirects, deaths, losses;
     uint64_t queued_ms, expires_ms;   /* the latter by its total timeout; 0: never */
+    uint64_t waited_ms, begun_ms, hop_ms;   /* for the last attempt; when the first began, and the last hop's */
 
     int64_t client_credit;            /* response body the client takes */
     int64_t granted;                  /* of that, what the worker may send */

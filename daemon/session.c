@@ -165,6 +165,16 @@ static void on_frame(struct ipc_channel *channel, const struct ipc_frame *frame)
         ipc_secret_wipe((void *)(uintptr_t)frame->body, frame->body_length);
 }
 
+/* A client that closed only its sending side can give no credit and take nothing back: as if it had hung
+ * up, but it may be told. */
+static void say_cancelled(struct session *session)
+{
+    struct ipc_error error = { .name = ipc_text(ipc_error_name(IPC_ERROR_CANCELLED)),
+                               .message = IPC_TEXT("you closed your side of the connection: what was open is cancelled") };
+    session->channel.ended = false;
+    ipc_channel_send(&session->channel, IPC_ERROR, 0, &error);
+}
+
 static void on_end(struct ipc_channel *channel, int status, const char *reason)
 {
     struct session *session = channel->owner;
@@ -175,6 +185,8 @@ static void on_end(struct ipc_channel *channel, int status, const char *reason)
     }
     if (status < 0)
         log_info("session %u: %s: %s", session->number, reason, uv_strerror(status));
+    else if (session->streams > 0)
+        say_cancelled(session);
     session_close(session);
 }
 

@@ -754,8 +754,7 @@ void supervisor_leave(struct supervisor *supervisor, struct request *request)
     HASH_DELETE(worker_handle, supervisor->requests, request);
     if (supervisor->seat != CREW_NO_SEAT)
         pool_remove(&supervisor->daemon->crew.pool, supervisor->seat);
-    else
-        daemon_wake_queue(supervisor->daemon);   /* a quarantine worker may be free again */
+    daemon_wake_queue(supervisor->daemon);   /* it may be below its bound again, or its quarantine free */
     request->supervisor = NULL;
 }
 

@@ -19,7 +19,7 @@
  * long as both; `data` may be NULL when `length` is 0. None is NUL-terminated. */
 struct ipc_text { const char *data; size_t length; };
 struct ipc_bytes { const uint8_t *data; size_t length; };
-struct ipc_pair { struct ipc_bytes name, value; };
+struct ipc_pair { struct ipc_bytes name, value; };   /* value.data NULL: nil, no value at all */
 struct ipc_pairs { const struct ipc_pair *items; size_t count; };
 struct ipc_texts { const struct ipc_text *items; size_t count; };
 

@@ -103,7 +103,9 @@ static int pack_pairs(struct packing *packing, const struct ipc_pairs *pairs)
         result = msgpack_pack_array(&packing->packer, 2);
         if (result >= 0)
             result = pack_bytes(packing, pair->name.data, pair->name.length);
-        if (result >= 0)
+        if (result >= 0 && !pair->value.data)
+            result = msgpack_pack_nil(&packing->packer);
+        else if (result >= 0)
             result = pack_bytes(packing, pair->value.data, pair->value.length);
     }
     return result;

@@ -69,6 +69,11 @@ static void drop_credentials(struct ipc_fetch *fetch)
     fetch->auth = (struct ipc_text){ NULL, 0 };
 }
 
+static bool is_secure(const struct ipc_origin *origin)
+{
+    return ipc_text_is(origin->scheme, "https") || ipc_text_is(origin->scheme, "wss");
+}
+
 int ipc_redirect_apply(struct ipc_fetch *fetch, unsigned status, struct ipc_text url,
                        struct ipc_redirect_headers *kept, const char **ret_reason)
 {
@@ -77,6 +82,10 @@ int ipc_redirect_apply(struct ipc_fetch *fetch, unsigned status, struct ipc_text
         return -1;
     if (!may_follow(&from, &to)) {
         *ret_reason = "redirects are followed to http and https only, a WebSocket's to ws and wss";
+        return -1;
+    }
+    if (fetch->redirect_https_only && !is_secure(&to)) {
+        *ret_reason = "the redirect leads to a URL that is not https, and the request follows none of those";
         return -1;
     }
     bool without_body = drops_body(fetch->method, status), same_origin = strcmp(from.key, to.key) == 0;

@@ -12,7 +12,7 @@ struct ipc_redirect_headers { struct ipc_pair *items; size_t capacity; };
 /* Changes `fetch` in place: url becomes `url` (borrowed); 301 and 302 turn POST into GET, 303 all
  * but HEAD into GET, and then the body and the headers that describe it go; on another origin
  * Authorization, Cookie, Proxy-Authorization and `credentials` go; `cookies`, which were of this hop,
- * always do. `kept` must have room for
+ * always do. With redirect_https_only a URL that is not https (or wss) is none to follow. `kept` must have room for
  * fetch->headers.count pairs. 0, or -1 when `url` is not one to follow, with *ret_reason set. */
 int ipc_redirect_apply(struct ipc_fetch *fetch, unsigned status, struct ipc_text url,
                        struct ipc_redirect_headers *kept, const char **ret_reason);

@@ -92,9 +92,12 @@ static const char *read_bytes_field(const struct ipc_field *field, const msgpack
 
 static bool read_pair(const msgpack_object *object, struct ipc_pair *ret_pair)
 {
-    return object->type == MSGPACK_OBJECT_ARRAY && object->via.array.size == 2
-        && read_bytes(&object->via.array.ptr[0], &ret_pair->name)
-        && read_bytes(&object->via.array.ptr[1], &ret_pair->value);
+    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size != 2
+        || !read_bytes(&object->via.array.ptr[0], &ret_pair->name))
+        return false;
+    ret_pair->value = (struct ipc_bytes){ NULL, 0 };
+    return object->via.array.ptr[1].type == MSGPACK_OBJECT_NIL
+        || read_bytes(&object->via.array.ptr[1], &ret_pair->value);
 }
 
 static const char *read_pairs_field(struct ipc_decoder *decoder, const struct ipc_field *field,

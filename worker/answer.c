@@ -27,6 +27,13 @@ static void end_window(struct transfer *transfer)
     transfer->windowed = false;
 }
 
+static size_t header_limit(const struct transfer *transfer)
+{
+    size_t setting = transfer->owner->settings->max_header_bytes;
+    uint64_t asked = transfer->fetch ? transfer->fetch->max_header_bytes : 0;
+    return asked > 0 && asked < setting ? (size_t)asked : setting;
+}
+
 void answer_reset(struct transfer *transfer)
 {
     end_window(transfer);
@@ -36,22 +43,34 @@ void answer_reset(struct transfer *transfer)
     free(transfer->certs);
     transfer->certs = NULL;
     transfer->cert_count = 0;
-    headers_reset(&transfer->headers, transfer->owner->settings->max_header_bytes);
+    headers_reset(&transfer->headers, header_limit(transfer));
 }
 
 /* ---- headers ---- */
 
+/* Room for so many, or NULL. It serves the next answer, too. */
+static struct ipc_pair *take_pairs(struct transfers *owner, size_t count)
+{
+    if (count <= owner->pairs_capacity)
+        return owner->pairs;
+    struct ipc_pair *pairs = realloc(owner->pairs, count * sizeof *pairs);
+    if (!pairs)
+        return NULL;
+    owner->pairs = pairs;
+    owner->pairs_capacity = count;
+    return pairs;
+}
+
 struct ipc_pairs answer_pairs(struct transfer *transfer)
 {
-    struct transfers *owner = transfer->owner;
-    if (transfer->headers.count > owner->pairs_capacity) {
-        struct ipc_pair *pairs = realloc(owner->pairs, transfer->headers.count * sizeof *pairs);
-        if (!pairs)
-            return (struct ipc_pairs){ NULL, 0 };
-        owner->pairs = pairs;
-        owner->pairs_capacity = transfer->headers.count;
-    }
-    return headers_pairs(&transfer->headers, owner->pairs);
+    struct ipc_pair *pairs = take_pairs(transfer->owner, transfer->headers.count);
+    return pairs ? headers_pairs(&transfer->headers, pairs) : (struct ipc_pairs){ NULL, 0 };
+}
+
+struct ipc_pairs answer_trailers(struct transfer *transfer)
+{
+    struct ipc_pair *pairs = take_pairs(transfer->owner, transfer->headers.trailers);
+    return pairs ? headers_trailers(&transfer->headers, pairs) : (struct ipc_pairs){ NULL, 0 };
 }
 
 void answer_respond(struct transfer *transfer)
@@ -86,6 +105,16 @@ static bool has_body(const struct transfer *transfer)
 {
     unsigned status = transfer->headers.status;
     return status != 204 && status != 304 && !ipc_text_is(transfer->fetch->method, "HEAD");
+}
+
+/* Over HTTP/1 a body may simply end with the connection. TLS says goodbye then, and libcurl wants to hear
+ * it; without TLS nobody can tell a whole body from one that was cut. */
+bool answer_is_complete(const struct transfer *transfer)
+{
+    const struct headers *headers = &transfer->headers;
+    if (!transfer->is_http || transfer->is_https || headers->version[0] > '1' || !has_body(transfer))
+        return true;
+    return headers_find(headers, "content-length").data || headers_find(headers, "transfer-encoding").data;
 }
 
 static bool begin_decoding(struct transfer *transfer)
@@ -143,8 +172,20 @@ static bool settle(struct transfer *transfer)
     return true;
 }
 
+/* The origin minds Expect, and the client was not asked for its body yet. */
+static bool may_ask_without_expect(const struct transfer *transfer)
+{
+    return transfer->headers.status == 417 && transfer->expects && !transfer->upload.open;
+}
+
 static bool on_headers_complete(struct transfer *transfer)
 {
+    if (transfer->headers.status == 417)
+        transfer->easy->spoiled = true;   /* with it libcurl 8.22 never sends Expect again */
+    if (may_ask_without_expect(transfer)) {
+        transfer->expect_refused = true;
+        return false;
+    }
     transfer->phase = PHASE_BODY;
     deadline_enter(&transfer->deadline, DEADLINE_IDLE);
     if (transfer->headers.status < 200 && !transfer->websocket) {

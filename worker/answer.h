@@ -4,6 +4,7 @@
 
 #include "ipc/message.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct transfer;
@@ -13,6 +14,12 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy);
 
 /* The headers that came, borrowed until the next answer of any transfer. */
 struct ipc_pairs answer_pairs(struct transfer *transfer);
+
+/* The fields behind the body, the same way. */
+struct ipc_pairs answer_trailers(struct transfer *transfer);
+
+/* Of an answer that ended well: true when its end was told, not only the connection's. */
+bool answer_is_complete(const struct transfer *transfer);
 
 /* For the next hop. */
 void answer_reset(struct transfer *transfer);

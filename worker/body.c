@@ -195,6 +195,7 @@ static enum body_result keep(struct body *body, struct ipc_bytes input)
 enum body_result body_take(struct body *body, const void *data, size_t length)
 {
     assert(!body->rest);
+    body->taken_bytes += length;
     struct ipc_bytes input = { data, length };
     enum body_result result = pump(body, &input);
     return result == BODY_WAITING ? keep(body, input) : result;

@@ -23,6 +23,7 @@ struct body {
     struct decoder *decoder;
     uint8_t *rest;                        /* what waits */
     size_t rest_at, rest_length;
+    uint64_t taken_bytes;                 /* as they came, so encoded */
     uint64_t delivered_bytes, limit_bytes;
     uint64_t rate_bytes;                  /* a second; 0: no limit */
     int64_t allowance;                    /* what the rate allows now */

@@ -10,7 +10,7 @@
 
 /* These belong to the connection, and to libcurl, which frames the message and names the origin. */
 static const char *const refused_headers[] = {
-    "connection", "content-length", "expect", "http2-settings", "keep-alive", "te", "trailer",
+    "connection", "content-length", "http2-settings", "keep-alive", "te", "trailer",
     "transfer-encoding", "upgrade",
 };
 
@@ -79,7 +79,27 @@ static bool is_refused(struct ipc_bytes name)
     return name.length >= 6 && check_name_is((struct ipc_bytes){ name.data, 6 }, "proxy-");
 }
 
-static int check_header(struct ipc_pair header, unsigned *hosts, struct check_refusal *ret)
+/* RFC 9110, 10.1.1 */
+static int check_expect(const struct ipc_fetch *fetch, struct ipc_bytes value, struct check_refusal *ret)
+{
+    bool has_body = fetch->body.length > 0 || fetch->body_streamed;
+    if (!value.data || (has_body && check_name_is(value, "100-continue")))
+        return 0;
+    return refuse(ret, IPC_ERROR_REQUEST_INVALID, has_body ? "header Expect can only be 100-continue"
+                  : "header Expect is for requests with a body");
+}
+
+static int check_host(const struct ipc_fetch *fetch, struct ipc_bytes value, struct check_refusal *ret)
+{
+    if (value.data)
+        return is_host(value) ? 0 : refuse(ret, IPC_ERROR_REQUEST_INVALID, "header Host is not a host");
+    if (ipc_text_is(fetch->http_version, "1.0"))
+        return 0;
+    return refuse(ret, IPC_ERROR_REQUEST_INVALID, "only HTTP/1.0 goes without a header Host (RFC 9112, 3.2)");
+}
+
+static int check_header(const struct ipc_fetch *fetch, struct ipc_pair header, unsigned *hosts,
+                        struct check_refusal *ret)
 {
     /* A name that is not a token can't be shown as it is. */
     if (!is_token(header.name.data, header.name.length))
@@ -92,18 +112,20 @@ static int check_header(struct ipc_pair header, unsigned *hosts, struct check_re
     if (is_refused(header.name))
         return refuse(ret, IPC_ERROR_REQUEST_INVALID, "header %.*s belongs to the connection; fetchd sets "
                       "what is needed", shown, name);
+    if (check_name_is(header.name, "expect"))
+        return check_expect(fetch, header.value, ret);
     if (!check_name_is(header.name, "host"))
         return 0;
     if (++*hosts > 1)
         return refuse(ret, IPC_ERROR_REQUEST_INVALID, "header Host stands twice");
-    return is_host(header.value) ? 0 : refuse(ret, IPC_ERROR_REQUEST_INVALID, "header Host is not a host");
+    return check_host(fetch, header.value, ret);
 }
 
-static int check_headers(struct ipc_pairs headers, struct check_refusal *ret)
+static int check_headers(const struct ipc_fetch *fetch, struct check_refusal *ret)
 {
     unsigned hosts = 0;
-    for (size_t i = 0; i < headers.count; i++)
-        if (check_header(headers.items[i], &hosts, ret) < 0)
+    for (size_t i = 0; i < fetch->headers.count; i++)
+        if (check_header(fetch, fetch->headers.items[i], &hosts, ret) < 0)
             return -1;
     return 0;
 }
@@ -112,12 +134,12 @@ static int check_method(const struct ipc_fetch *fetch, struct check_refusal *ret
 {
     if (fetch->method.length > 0 && !is_token(fetch->method.data, fetch->method.length))
         return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the method is not a token (RFC 9110, 9.1)");
-    if (ipc_text_is(fetch->method, "CONNECT") || ipc_text_is(fetch->method, "TRACE"))
-        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "method %.*s is not one that fetchd sends",
-                      (int)fetch->method.length, fetch->method.data);
+    if (ipc_text_is(fetch->method, "CONNECT"))
+        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "method CONNECT is for proxies, not for a URL");
     bool has_body = fetch->body.length > 0 || fetch->body_streamed;
-    if (has_body && ipc_text_is(fetch->method, "HEAD"))
-        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a HEAD request has no body");
+    if (has_body && (ipc_text_is(fetch->method, "HEAD") || ipc_text_is(fetch->method, "TRACE")))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a %.*s request has no body", (int)fetch->method.length,
+                      fetch->method.data);
     if (fetch->body.length > 0 && fetch->body_streamed)
         return refuse(ret, IPC_ERROR_REQUEST_INVALID, "a body is either inline or streamed, not both");
     return 0;
@@ -147,6 +169,8 @@ static int check_websocket(const struct ipc_fetch *fetch, struct check_refusal *
         return refuse(ret, IPC_ERROR_REQUEST_INVALID, "the URL of a WebSocket has no fragment (RFC 6455, 3)");
     if (fetch->auth.length > 0 && !ipc_text_is(fetch->auth, "basic"))
         return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "a WebSocket's credentials are shown as basic only");
+    if (fetch->rate_bytes > 0)
+        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "rate_bytes is not for WebSockets; give it credit slowly");
     for (size_t i = 0; i < fetch->headers.count; i++) {
         struct ipc_bytes name = fetch->headers.items[i].name;
         if (name.length >= 14 && check_name_is((struct ipc_bytes){ name.data, 14 }, "sec-websocket-"))
@@ -361,7 +385,7 @@ int check_fetch(const struct ipc_fetch *fetch, struct ipc_origin *ret_origin,
     if (ipc_origin_parse(fetch->url, ret_origin, &reason) < 0)
         return refuse(ret_refusal, IPC_ERROR_REQUEST_INVALID, "%s", reason);
     if (check_scheme(fetch, ret_origin, ret_refusal) < 0 || check_method(fetch, ret_refusal) < 0
-        || check_headers(fetch->headers, ret_refusal) < 0)
+        || check_headers(fetch, ret_refusal) < 0)
         return -1;
     return check_connection(fetch, ret_refusal);
 }

@@ -215,11 +215,8 @@ static void begin_sending(struct transfer *transfer)
     transfer->sent = true;
     transfer->sent_bytes = 0;
     deadline_enter(&transfer->deadline, fetch->body_streamed ? DEADLINE_IDLE : DEADLINE_HEADERS);
-    if (!fetch->body_streamed)
-        return;
-    struct ipc_credit credit = { .bytes = (uint64_t)upload_open(&transfer->upload) };
-    if (credit.bytes > 0)
-        transfer_say(transfer, IPC_CREDIT, &credit);
+    if (fetch->body_streamed && !transfer->expects)
+        transfer_open_upload(transfer);   /* else when libcurl asks for the first piece */
 }
 
 int dial_on_curl_prereq(void *data, char *remote, char *local, int remote_port, int local_port)

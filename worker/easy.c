@@ -111,18 +111,26 @@ static long http_version_of(const struct ipc_fetch *fetch)
     return CURL_HTTP_VERSION_2TLS;
 }
 
+/* Whether it waits at all is up to the header Expect, or libcurl. */
+static unsigned set_expect(struct easy *easy, const struct ipc_fetch *fetch)
+{
+    uint64_t wait_ms = fetch->expect_timeout_ms < A_DAY_MS ? fetch->expect_timeout_ms : A_DAY_MS;
+    return SET(easy, EXPECT_100_TIMEOUT_MS, (long)wait_ms);
+}
+
 /* An inline body is given as it is: libcurl can rewind that by itself. One of length 0 makes
  * "Content-Length: 0", which methods that mean a body are to send. */
 static unsigned set_inline_body(struct easy *easy, const struct ipc_fetch *fetch)
 {
     const char *data = fetch->body.length > 0 ? (const char *)fetch->body.data : "";
-    return SET(easy, POSTFIELDSIZE_LARGE, (curl_off_t)fetch->body.length) | SET(easy, POSTFIELDS, data);
+    return SET(easy, POSTFIELDSIZE_LARGE, (curl_off_t)fetch->body.length) | SET(easy, POSTFIELDS, data)
+        | set_expect(easy, fetch);
 }
 
 static unsigned set_streamed_body(struct easy *easy, const struct ipc_fetch *fetch)
 {
     bool known = fetch->body_length <= (uint64_t)INT64_MAX;
-    return SET(easy, UPLOAD, 1L) | SET(easy, INFILESIZE_LARGE, known ? (curl_off_t)fetch->body_length : -1);
+    return SET(easy, UPLOAD, 1L) | set_expect(easy, fetch) | SET(easy, INFILESIZE_LARGE, known ? (curl_off_t)fetch->body_length : -1);
 }
 
 static bool is_ftp(const struct ipc_fetch *fetch)
@@ -256,6 +264,7 @@ void easy_fill_done(struct easy *easy, struct ipc_done *done)
         + easy_big_info(easy, CURLINFO_SIZE_UPLOAD_T);
     done->bytes_received = (uint64_t)easy_info(easy, CURLINFO_HEADER_SIZE)
         + easy_big_info(easy, CURLINFO_SIZE_DOWNLOAD_T);
+    done->sent_us = easy_big_info(easy, CURLINFO_POSTTRANSFER_TIME_T);
     done->first_byte_us = easy_big_info(easy, CURLINFO_STARTTRANSFER_TIME_T);
     done->total_us = easy_big_info(easy, CURLINFO_TOTAL_TIME_T);
     done->reused = easy_info(easy, CURLINFO_NUM_CONNECTS) == 0;

@@ -30,6 +30,7 @@ struct easy {
     struct transfer *transfer;    /* whose it is now */
     struct easy *next;            /* in the partition's pool */
     long http_version;            /* as set last */
+    bool spoiled;                 /* libcurl remembers what the next request must not inherit */
     bool plain;                   /* nothing was set that the next request must not inherit */
     bool shares;                  /* but this, which easy_prepare() sees to */
     char error[CURL_ERROR_SIZE];

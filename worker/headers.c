@@ -26,7 +26,7 @@ void headers_finish(struct headers *headers)
 static void begin_section(struct headers *headers)
 {
     ipc_buffer_truncate(&headers->text, 0);
-    headers->count = 0;
+    headers->count = headers->trailers = 0;
     headers->status = 0;
     headers->version[0] = '\0';
 }
@@ -58,7 +58,7 @@ static void read_status_line(struct headers *headers, const char *line, size_t l
 
 static bool grow_fields(struct headers *headers)
 {
-    if (headers->count < headers->capacity)
+    if (headers->count + headers->trailers < headers->capacity)
         return true;
     size_t capacity = headers->capacity ? headers->capacity * 2 : FIRST_FIELDS;
     struct headers_field *fields = realloc(headers->fields, capacity * sizeof *fields);
@@ -77,9 +77,10 @@ static bool is_space(char c)
 static enum headers_event add_field(struct headers *headers, const char *line, size_t length)
 {
     const char *colon = memchr(line, ':', length);
+    size_t index = headers->count + headers->trailers;
     if (!colon)
         return HEADERS_MORE;   /* not a field; libcurl refuses what matters */
-    if (headers->count == HEADERS_COUNT_MAX)
+    if (index == HEADERS_COUNT_MAX)
         return HEADERS_TOO_LARGE;
     size_t start = ipc_buffer_length(&headers->text);
     if (!grow_fields(headers) || ipc_buffer_append(&headers->text, line, length) < 0)
@@ -91,10 +92,20 @@ static enum headers_event add_field(struct headers *headers, const char *line, s
         value++;
     while (end > value && is_space(line[end - 1]))
         end--;
-    headers->fields[headers->count++] = (struct headers_field){
+    headers->fields[index] = (struct headers_field){
         (uint32_t)start, (uint32_t)name_end, (uint32_t)(start + value), (uint32_t)(end - value),
     };
+    if (headers->complete)
+        headers->trailers++;
+    else
+        headers->count++;
     return HEADERS_MORE;
+}
+
+static enum headers_event add_trailer(struct headers *headers, const char *line, size_t length)
+{
+    enum headers_event event = add_field(headers, line, length);
+    return event == HEADERS_MORE ? HEADERS_TRAILER : event;
 }
 
 enum headers_event headers_take(struct headers *headers, const char *line, size_t length)
@@ -102,10 +113,10 @@ enum headers_event headers_take(struct headers *headers, const char *line, size_
     headers->received_bytes += length;
     if (headers->received_bytes > headers->limit_bytes)
         return HEADERS_TOO_LARGE;
-    if (headers->complete)
-        return HEADERS_TRAILER;
     while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
         length--;
+    if (headers->complete)
+        return add_trailer(headers, line, length);
     if (length >= 5 && memcmp(line, "HTTP/", 5) == 0 && headers->status == 0) {
         read_status_line(headers, line, length);
         return HEADERS_MORE;
@@ -135,12 +146,23 @@ struct ipc_bytes headers_find(const struct headers *headers, const char *lower_c
     return (struct ipc_bytes){ NULL, 0 };
 }
 
-struct ipc_pairs headers_pairs(const struct headers *headers, struct ipc_pair *items)
+static struct ipc_pairs pairs_of(const struct headers *headers, size_t first, size_t count,
+                                 struct ipc_pair *items)
 {
-    for (size_t i = 0; i < headers->count; i++) {
-        const struct headers_field *field = &headers->fields[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct headers_field *field = &headers->fields[first + i];
         items[i] = (struct ipc_pair){ slice(headers, field->name, field->name_length),
                                       slice(headers, field->value, field->value_length) };
     }
-    return (struct ipc_pairs){ items, headers->count };
+    return (struct ipc_pairs){ items, count };
+}
+
+struct ipc_pairs headers_pairs(const struct headers *headers, struct ipc_pair *items)
+{
+    return pairs_of(headers, 0, headers->count, items);
+}
+
+struct ipc_pairs headers_trailers(const struct headers *headers, struct ipc_pair *items)
+{
+    return pairs_of(headers, headers->count, headers->trailers, items);
 }

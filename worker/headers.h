@@ -1,5 +1,5 @@
 /* The header section of an answer, collected line by line as libcurl gives it: in order, names as
- * received, interim (1xx) sections and trailers left out, bounded in bytes and in number. Pure. */
+ * received, interim (1xx) sections left out, bounded in bytes and in number; and the trailers. Pure. */
 #ifndef WORKER_HEADERS_H
 #define WORKER_HEADERS_H
 
@@ -11,7 +11,7 @@
 enum headers_event {
     HEADERS_MORE,
     HEADERS_COMPLETE,    /* the empty line of a final answer: status, version and fields are there */
-    HEADERS_TRAILER,     /* a line after that; dropped */
+    HEADERS_TRAILER,     /* a line after that */
     HEADERS_TOO_LARGE,
     HEADERS_NO_MEMORY,
 };
@@ -22,6 +22,7 @@ struct headers {
     struct ipc_buffer text;
     struct headers_field *fields;
     size_t count, capacity;
+    size_t trailers;                      /* of the fields, those behind `count` */
     size_t received_bytes, limit_bytes;   /* with interim sections and trailers, so that none is endless */
     unsigned status;
     char version[4];                      /* "1.1", "2" */
@@ -42,5 +43,8 @@ struct ipc_bytes headers_find(const struct headers *headers, const char *lower_c
 
 /* Fills `items`, which has room for headers->count pairs. They borrow from `headers`. */
 struct ipc_pairs headers_pairs(const struct headers *headers, struct ipc_pair *items);
+
+/* The same for the headers->trailers fields behind the body. */
+struct ipc_pairs headers_trailers(const struct headers *headers, struct ipc_pair *items);
 
 #endif

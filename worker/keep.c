@@ -61,13 +61,18 @@ static struct ipc_bytes copy_octets(struct cursor *cursor, struct ipc_bytes byte
     return (struct ipc_bytes){ (const uint8_t *)copy_bytes(cursor, bytes.data, bytes.length), bytes.length };
 }
 
+static struct ipc_bytes copy_value(struct cursor *cursor, struct ipc_bytes value)
+{
+    return value.data ? copy_octets(cursor, value) : value;
+}
+
 static void copy_pairs(struct cursor *cursor, struct ipc_pairs *pairs)
 {
     struct ipc_pair *items = (struct ipc_pair *)(void *)cursor->arrays;
     cursor->arrays += pairs->count * sizeof *items;
     for (size_t i = 0; i < pairs->count; i++)
         items[i] = (struct ipc_pair){ copy_octets(cursor, pairs->items[i].name),
-                                      copy_octets(cursor, pairs->items[i].value) };
+                                      copy_value(cursor, pairs->items[i].value) };
     pairs->items = items;
 }
 

@@ -402,7 +402,7 @@ struct easy *partition_take_easy(struct partition *partition)
 void partition_give_easy(struct partition *partition, struct easy *easy)
 {
     easy->transfer = NULL;
-    if (partition->easy_count >= IDLE_EASIES || !easy_forget(easy)) {
+    if (partition->easy_count >= IDLE_EASIES || easy->spoiled || !easy_forget(easy)) {
         easy_destroy(easy);
         return;
     }

@@ -214,12 +214,15 @@ static void say_done(struct transfer *transfer)
     }
     done->redirects = transfer->redirects;
     done->body_bytes = transfer->body.delivered_bytes;
+    done->raw_body_bytes = transfer->body.taken_bytes;
+    done->trailers = answer_trailers(transfer);
     transfer_say(transfer, IPC_DONE, done);
     release(transfer);
 }
 
 void transfer_complete(struct transfer *transfer)
 {
+    transfer->done.complete = answer_is_complete(transfer);
     say_done(transfer);
 }
 
@@ -248,7 +251,7 @@ void transfer_fail(struct transfer *transfer, enum ipc_error_code error, const c
 
 static bool is_idempotent(struct ipc_text method)
 {
-    static const char *const methods[] = { "", "GET", "HEAD", "PUT", "DELETE", "OPTIONS" };
+    static const char *const methods[] = { "", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE" };
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (ipc_text_is(method, methods[i]))
             return true;
@@ -280,6 +283,8 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
     transfer->remote[0] = '\0';
     transfer->denial.error = IPC_ERROR_NONE;
     transfer->ftp = (struct ftp){ .reply = 0 };
+    transfer->expects = transfer->is_http && lines_expect(transfer->fetch);
+    transfer->expect_refused = false;
     answer_reset(transfer);
     upload_reset(&transfer->upload, transfer->fetch->body_length);
     IPC_INIT(DONE, &transfer->done);
@@ -396,6 +401,21 @@ static void start(struct transfer *transfer)
         end_failed(transfer);
 }
 
+/* Once more without Expect, which the origin refused before it looked at the request. */
+static void start_unexpecting(struct transfer *transfer)
+{
+    struct ipc_origin origin;
+    const char *reason;
+    transfer_leave_curl(transfer);
+    lines_forget_expect(transfer->fetch);
+    transfer->expects = transfer->sent = false;
+    transfer->phase = PHASE_QUEUE;
+    answer_reset(transfer);
+    deadline_enter(&transfer->deadline, DEADLINE_CONNECT);
+    if (ipc_origin_parse(transfer->fetch->url, &origin, &reason) < 0 || !place(transfer, origin.key))
+        end_failed(transfer);
+}
+
 static uint64_t or_setting(uint64_t asked, uint64_t setting)
 {
     return asked ? asked : setting;
@@ -479,6 +499,8 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
     bool cut_hop = transfer->is_hop && result == CURLE_WRITE_ERROR;   /* its body was too long to drop */
     if (transfer->failure.error != IPC_ERROR_NONE) {
         end_failed(transfer);
+    } else if (transfer->expect_refused && transfer->expects) {
+        start_unexpecting(transfer);
     } else if (transfer->websocket && transfer->headers.complete) {
         websocket_on_curl_done(transfer->websocket, result);
     } else if (transfer->is_hop && (result == CURLE_OK || cut_hop)) {
@@ -561,12 +583,20 @@ static void on_room(struct outflow_waiter *waiter)
 
 /* ---- the request's body ---- */
 
+void transfer_open_upload(struct transfer *transfer)
+{
+    struct ipc_credit credit = { .bytes = (uint64_t)upload_open(&transfer->upload) };
+    if (credit.bytes > 0)
+        transfer_say(transfer, IPC_CREDIT, &credit);
+}
+
 static size_t on_curl_read(char *place, size_t size, size_t count, void *easy)
 {
     struct transfer *transfer = ((struct easy *)easy)->transfer;
     int64_t grant = 0;
     if (!transfer->fetch->body_streamed)
         return ftp_read(transfer, place, size * count);   /* HTTP has inline bodies by CURLOPT_POSTFIELDS */
+    transfer_open_upload(transfer);
     size_t length = upload_read(&transfer->upload, place, size * count, &grant);
     if (grant > 0) {
         struct ipc_credit credit = { .bytes = (uint64_t)grant };

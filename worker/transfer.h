@@ -63,6 +63,8 @@ struct transfer {
     struct ftp ftp;
 
     bool announced, responded;
+    bool expects;                      /* may wait for 100 Continue, so that the client's body waits, too */
+    bool expect_refused;               /* ... and the origin answered 417: it is asked once more, without */
     unsigned redirects;
     struct headers headers;
     struct body body;
@@ -123,6 +125,9 @@ void transfer_say(struct transfer *transfer, unsigned number, const void *messag
  * keeps the reason, and the callback returns an error. The first reason counts. */
 void transfer_fail(struct transfer *transfer, enum ipc_error_code error, const char *message);
 void transfer_doom(struct transfer *transfer, enum ipc_error_code error, const char *message);
+
+/* The client may send its body from now on. */
+void transfer_open_upload(struct transfer *transfer);
 
 /* Tells libcurl what to hold back, by receive_paused and upload.paused, and to go on with the rest. What
  * it holds then comes at once, by its callbacks. */

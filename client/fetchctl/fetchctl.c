@@ -10,6 +10,7 @@
 #include "workers.h"
 #include "ws.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,6 +111,7 @@ static int run(const struct command *command, int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    signal(SIGXFSZ, SIG_IGN);   /* a file that may not grow further is an error of write(), like a full disk */
     if (!name[0]) {
         print_help(stderr);
         return EXIT_USAGE;

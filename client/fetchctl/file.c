@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int read_all(int fd, struct text *out)
@@ -34,4 +35,13 @@ int file_read(const char *path, struct text *out)
     close(fd);
     errno = error;
     return result;
+}
+
+int file_time(const char *path, time_t *ret_time)
+{
+    struct stat status;
+    if (stat(path, &status) < 0)
+        return -1;
+    *ret_time = status.st_mtime;
+    return 0;
 }

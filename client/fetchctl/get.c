@@ -58,13 +58,18 @@ static int check_resume(const struct options *options)
 
 static int check_bodies(const struct options *options)
 {
-    int bodies = options->has_data + (options->forms.count > 0) + (options->upload != NULL);
+    int bodies = (options->has_data && !options->data_in_query) + (options->forms.count > 0)
+        + (options->upload != NULL);
     if (bodies > 1) {
         say("-d, -F and -T exclude each other");
         return EXIT_USAGE;
     }
     if (bodies == 1 && options->command == COMMAND_GET && !options->method) {
         say("get sends no body: use post, put, or request -X METHOD");
+        return EXIT_USAGE;
+    }
+    if (options->words.count > 1 && (options->etag_save || options->etag_compare)) {
+        say("--etag-save and --etag-compare are for one URL");
         return EXIT_USAGE;
     }
     if (options->continue_at && options->range) {
@@ -109,8 +114,9 @@ static int build_body(struct get *get)
 {
     const struct options *options = get->options;
     body_init(&get->body);
-    get->has_body = options->has_data || options->forms.count > 0 || options->upload;
-    if (options->has_data)
+    bool has_data = options->has_data && !options->data_in_query;
+    get->has_body = has_data || options->forms.count > 0 || options->upload;
+    if (has_data)
         body_add_memory(&get->body, options->data.data, options->data.length);
     else if (options->forms.count > 0)
         return build_form(get);
@@ -287,7 +293,9 @@ static void write_out(const struct get *get, const struct transfer *transfer, si
 static int conclude(struct get *get, struct transfer *transfer, size_t index, uint64_t retries)
 {
     char *file = must_copy(transfer->output.path ? transfer->output.path : "");
-    if (output_end(&transfer->output, transfer->code == 0) < 0 && transfer->code == 0)
+    /* What did not change leaves the file as it is. */
+    bool unchanged = transfer->response && transfer->response->status == 304;
+    if (output_end(&transfer->output, transfer->code == 0 && !unchanged) < 0 && transfer->code == 0)
         transfer->code = EXIT_WRITE;
     if (transfer->message && (!get->options->silent || get->options->show_error))
         say("(%d) %s", transfer->code, transfer->message);
@@ -302,12 +310,16 @@ static int fetch_one(struct get *get, size_t index)
     struct transfer transfer = { .options = get->options, .client = get->client,
                                  .asked = get->recipe.options };
     struct fetchd_header *headers = NULL;
-    char *range = NULL, *url = upload_url(get->options, get->options->words.items[index]);
+    char *range = NULL, *target = upload_url(get->options, get->options->words.items[index]);
+    char *url = recipe_url(get->options, target);
     uint64_t retries;
     bool is_whole = false;
     transfer.asked.url = url;
+    if (get->options->dump_header)
+        output_init(&transfer.head, get->options->dump_header, get->options->create_dirs);
+    transfer.head.append = index > 0;
     choose_body(get, &transfer);
-    int code = choose_output(&transfer, get->options, index, url);
+    int code = choose_output(&transfer, get->options, index, target);
     if (code == 0)
         code = choose_resume(&transfer, get->options->continue_at, &headers, &range);
     if (code == 0 && transfer.body && index > 0)
@@ -320,9 +332,12 @@ static int fetch_one(struct get *get, size_t index)
     } else {
         output_end(&transfer.output, false);
     }
+    if (get->options->dump_header && output_end(&transfer.head, false) < 0 && code == 0)
+        code = EXIT_WRITE;
     transfer_finish(&transfer);
     free(headers);
     free(range);
+    free(target);
     free(url);
     return code;
 }

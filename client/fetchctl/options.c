@@ -1,6 +1,7 @@
 /* The table of options, and the reading of a command line by it. */
 #include "options.h"
 
+#include "client/query.h"
 #include "file.h"
 #include "memory.h"
 #include "say.h"
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FETCHING COMMANDS_FETCHING
 #define ASKING (FETCHING | COMMAND_BATCH | COMMAND_BENCH)
@@ -43,6 +45,9 @@ struct option {
 static int take_data(struct options *options, const char *argument);
 static int take_data_binary(struct options *options, const char *argument);
 static int take_data_raw(struct options *options, const char *argument);
+static int take_data_urlencode(struct options *options, const char *argument);
+static int take_url_query(struct options *options, const char *argument);
+static int take_redirect_protocols(struct options *options, const char *argument);
 static int take_json(struct options *options, const char *argument);
 static int take_remote_name(struct options *options, const char *argument);
 static int take_max_redirects(struct options *options, const char *argument);
@@ -79,10 +84,16 @@ static const struct option table[] = {
     { 0, "data-ascii", CALL, SENDING, 0, "DATA|@FILE", "as --data", take_data },
     { 0, "data-binary", CALL, SENDING, 0, "DATA|@FILE", "send this body as it is", take_data_binary },
     { 0, "data-raw", CALL, SENDING, 0, "DATA", "send this body; @ means nothing", take_data_raw },
+    { 0, "data-urlencode", CALL, SENDING, 0, "[NAME][=]DATA|[NAME]@FILE", "send this body, percent-encoded",
+      take_data_urlencode },
+    { 'G', "get", FLAG, FETCHING & SENDING, AT(data_in_query), NULL, "the -d go into the URL's query", NULL },
+    { 0, "url-query", CALL, FETCHING, 0, "[NAME][=]DATA|@FILE|+DATA", "add this to the URL's query", take_url_query },
     { 0, "json", CALL, SENDING & ~(unsigned)COMMAND_BENCH, 0, "DATA|@FILE", "send JSON and ask for JSON",
       take_json },
     { 'F', "form", WORDS, FETCHING & SENDING, AT(forms), "NAME=VALUE|@FILE", "send a multipart form", NULL },
     { 'T', "upload-file", WORD, FETCHING & SENDING, AT(upload), "FILE|-", "send this file", NULL },
+    { 0, "expect100-timeout", SECONDS, FETCHING & SENDING, AT(expect_timeout_ms), "SECONDS",
+      "a large body waits so long for 100 Continue (1); -H 'Expect:' asks for none", NULL },
     { 'o', "output", WORDS, FETCHING | COMMAND_WS, AT(outputs), "FILE",
       "write the body there; one for each URL", NULL },
     { 'o', "output", WORDS, COMMAND_BATCH, AT(outputs), "FILE", "write the lines there", NULL },
@@ -92,11 +103,21 @@ static const struct option table[] = {
     { 'C', "continue-at", WORD, FETCHING, AT(continue_at), "OFFSET|-", "resume there, - where the file ends",
       NULL },
     { 'r', "range", WORD, ASKING, AT(range), "RANGE", "ask for these bytes only", NULL },
+    { 'z', "time-cond", WORD, ASKING, AT(time_condition), "[-]DATE|FILE", "only if it changed since then; -: if not",
+      NULL },
+    { 0, "etag-compare", WORD, FETCHING, AT(etag_compare), "FILE", "only if its ETag is not the file's", NULL },
+    { 0, "etag-save", WORD, FETCHING, AT(etag_save), "FILE", "write its ETag there", NULL },
+    { 'D', "dump-header", WORD, FETCHING, AT(dump_header), "FILE|-", "write the headers there, trailers too", NULL },
     { 'i', "include", FLAG, FETCHING, AT(include), NULL, "write the headers before the body", NULL },
     { 'i', "include", FLAG, COMMAND_BATCH, AT(include), NULL, "put the headers in the line", NULL },
     { 'I', "head", FLAG, FETCHING, AT(head), NULL, "ask for the headers only", NULL },
     { 'L', "location", FLAG, TALKING, AT(follow), NULL, "follow redirects", NULL },
     { 0, "max-redirs", CALL, TALKING, 0, "N", "at most so many, -1 without limit", take_max_redirects },
+    { 0, "proto-redir", CALL, TALKING, 0, "PROTOCOLS", "redirects may lead there: =https, or =http,https",
+      take_redirect_protocols },
+    { 0, "max-filesize", BYTES, ASKING, AT(max_body_bytes), "BYTES", "a larger body is an error, code 63", NULL },
+    { 0, "max-header-size", BYTES, ASKING, AT(max_header_bytes), "BYTES", "larger headers are an error", NULL },
+    { 0, "fail-with-body", FLAG, FETCHING, AT(fail_with_body), NULL, "as --fail, and the body is written", NULL },
     { 'f', "fail", FLAG, ASKING, AT(fail), NULL, "a status of 400 and above is an error, code 22", NULL },
     { 'u', "user", SECRET, TALKING, AT(user), "USER:PASSWORD", "credentials for the origin", NULL },
     { 'x', "proxy", SECRET, TALKING, AT(proxy), "[SCHEME://]HOST[:PORT]", "go through this proxy", NULL },
@@ -292,6 +313,71 @@ static int take_data_raw(struct options *options, const char *argument)
 {
     begin_data(options, '&');
     text_add_string(&options->data, argument);
+    return 0;
+}
+
+/* Where a value to encode comes from: "content", "=content", "name=content", "@file", "name@file". */
+static int add_encoded(struct text *out, const char *argument)
+{
+    size_t length = strcspn(argument, "=@");
+    struct text content = { 0 };
+    int code = 0;
+    if (argument[length] == '@' && file_read(argument + length + 1, &content) < 0) {
+        say("can't read %s: %s", argument + length + 1, strerror(errno));
+        code = EXIT_READ;
+    } else if (argument[length] == '=') {
+        text_add_string(&content, argument + length + 1);
+    } else if (!argument[length]) {
+        text_add_string(&content, argument);
+        length = 0;
+    }
+    if (length > 0) {
+        text_add(out, argument, length);
+        text_add_char(out, '=');
+    }
+    query_encode(out, content.data, content.length);
+    text_finish(&content);
+    return code;
+}
+
+static int take_data_urlencode(struct options *options, const char *argument)
+{
+    begin_data(options, '&');
+    return add_encoded(&options->data, argument);
+}
+
+static int take_url_query(struct options *options, const char *argument)
+{
+    if (options->query.length > 0)
+        text_add_char(&options->query, '&');
+    if (argument[0] != '+')
+        return add_encoded(&options->query, argument);
+    text_add_string(&options->query, argument + 1);
+    return 0;
+}
+
+/* curl's lists: "=https" sets, "+" adds, "-" takes away; fetchd follows to http and https only. */
+static int take_redirect_protocols(struct options *options, const char *argument)
+{
+    bool http = true, https = true;
+    for (const char *at = argument; *at;) {
+        char how = strchr("=+-", *at) ? *at++ : '+';
+        size_t length = strcspn(at, ",");
+        bool all = length == 3 && strncasecmp(at, "all", 3) == 0;
+        bool named = strncasecmp(at, "http", 4) == 0 && (length == 4 || (length == 5 && (at[4] | 0x20) == 's'));
+        if (!all && !named)
+            return refuse("--proto-redir", argument, "a list of http and https");
+        if (how == '=')
+            http = https = false;
+        if (all || length == 4)
+            http = how != '-';
+        if (all || length == 5)
+            https = how != '-';
+        at += length + (at[length] == ',');
+    }
+    if (!https)
+        return refuse("--proto-redir", argument, "a list that leaves https");
+    options->redirect_https_only = !http;
     return 0;
 }
 
@@ -616,6 +702,7 @@ void options_finish(struct options *options)
     }
     strings_finish(&options->words);
     text_finish(&options->data);
+    text_finish(&options->query);
 }
 
 bool options_row(size_t index, struct option_row *ret_row)

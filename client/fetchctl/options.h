@@ -31,7 +31,8 @@ struct options {
     struct strings headers, forms, resolve;
     struct strings outputs;        /* in the order of -o and -O; NULL is -O */
     struct text data;              /* all -d, joined */
-    bool has_data, data_is_json;
+    struct text query;             /* all --url-query, joined and encoded */
+    bool has_data, data_is_json, data_in_query;
     char *method, *upload, *proxy, *user, *user_agent, *referer, *cookie, *range, *continue_at, *write_out;
     char *ca_file, *extra_ca_file, *cert_file, *key_file, *pinned_key;
     char *bearer, *proxy_user, *proxy_pool, *proxy_key, *proxy_ca_file;
@@ -39,9 +40,12 @@ struct options {
     struct strings connect_to;
     uint64_t tls_timeout_ms;
     bool proxy_insecure;
+    char *time_condition, *etag_save, *etag_compare, *dump_header;
     const char *http_version;
     bool head, include, follow, insecure, silent, show_error, verbose, fail, create_dirs, compressed, fresh;
-    uint64_t max_time_ms, connect_timeout_ms, limit_rate_bytes;
+    bool fail_with_body, redirect_https_only;
+    uint64_t max_time_ms, connect_timeout_ms, limit_rate_bytes, expect_timeout_ms;
+    uint64_t max_body_bytes, max_header_bytes;
     int64_t max_redirects;         /* -2: not given; -1: no limit */
     uint64_t retry;
     uint64_t concurrency, requests, connections;

@@ -1,6 +1,9 @@
 /* Options to a request. */
 #include "recipe.h"
 
+#include "client/query.h"
+#include "date.h"
+#include "etag.h"
 #include "file.h"
 #include "memory.h"
 #include "say.h"
@@ -16,7 +19,7 @@ static void add_header(struct recipe *recipe, const char *name, size_t name_leng
 {
     recipe->headers = must_resize(recipe->headers, recipe->header_count + 1, sizeof *recipe->headers);
     recipe->headers[recipe->header_count++] = (struct fetchd_header){
-        must_copy_bytes(name, name_length), must_copy(value),
+        must_copy_bytes(name, name_length), value ? must_copy(value) : NULL,
     };
 }
 
@@ -30,8 +33,7 @@ void recipe_add_default(struct recipe *recipe, const char *name, const char *val
     recipe->options.header_count = recipe->header_count;
 }
 
-/* "Name: value", or "Name;" for one without a value. "Name:" means in curl that a header of its own
- * is left out. */
+/* "Name: value", or "Name;" for one without a value, or "Name:" for one that is left out. */
 static int take_header(struct recipe *recipe, const char *line)
 {
     size_t length = strcspn(line, ":;");
@@ -46,11 +48,7 @@ static int take_header(struct recipe *recipe, const char *line)
     }
     bool is_empty = *value == ';';
     value += 1 + strspn(value + 1, " \t");
-    if (!*value && !is_empty) {
-        say("-H '%s': leaving out a header is not supported yet; 'Name;' sends it without a value", line);
-        return EXIT_UNSUPPORTED;
-    }
-    add_header(recipe, line, length, value);
+    add_header(recipe, line, length, *value || is_empty ? value : NULL);
     return 0;
 }
 
@@ -105,6 +103,36 @@ static int take_range(struct recipe *recipe, const char *range)
     char *value = must_print("bytes=%s", range);
     recipe_add_default(recipe, "Range", value);
     free(value);
+    return 0;
+}
+
+/* -z, by curl's rule: a date, or else a file whose time is meant. */
+static int take_time_condition(struct recipe *recipe, const char *condition)
+{
+    char date[DATE_BYTES];
+    if (!condition)
+        return 0;
+    bool unmodified = *condition == '-';
+    const char *text = condition + (unmodified ? 1 : 0);
+    time_t when;
+    if (date_read(text, &when) < 0 && file_time(text, &when) < 0) {
+        say("-z '%s': neither a date nor a file that is there", condition);
+        return EXIT_USAGE;
+    }
+    date_write(when, date);
+    recipe_add_default(recipe, unmodified ? "If-Unmodified-Since" : "If-Modified-Since", date);
+    return 0;
+}
+
+static int take_etag(struct recipe *recipe, const struct options *options)
+{
+    if (!options->etag_compare)
+        return 0;
+    char *etag = etag_read(options->etag_compare);
+    if (!etag)
+        return EXIT_READ;
+    recipe_add_default(recipe, "If-None-Match", etag);
+    free(etag);
     return 0;
 }
 
@@ -179,7 +207,8 @@ static const char *method(const struct options *options)
             return methods[i].method;
     if (options->upload)
         return options->append ? "POST" : "PUT";
-    return options->has_data || options->forms.count > 0 ? "POST" : "GET";
+    bool posts = options->has_data && !options->data_in_query;
+    return posts || options->forms.count > 0 ? "POST" : "GET";
 }
 
 static int max_redirects(int64_t given)
@@ -203,6 +232,10 @@ static void take_plain(struct fetchd_options *asked, const struct options *optio
     asked->connect_timeout_ms = (unsigned)options->connect_timeout_ms;
     asked->total_timeout_ms = (unsigned)options->max_time_ms;
     asked->rate_bytes = options->limit_rate_bytes;
+    asked->expect_timeout_ms = (unsigned)options->expect_timeout_ms;
+    asked->redirect_https_only = options->redirect_https_only;
+    asked->max_body_bytes = options->max_body_bytes;
+    asked->max_header_bytes = options->max_header_bytes;
     asked->proxy = options->proxy;
     asked->resolve = (const char *const *)options->resolve.items;
     asked->resolve_count = options->resolve.count;
@@ -240,10 +273,14 @@ int recipe_init(struct recipe *recipe, const struct options *options)
         code = take_cookie(recipe, options->cookie);
     if (code == 0)
         code = take_range(recipe, options->range);
+    if (code == 0)
+        code = take_time_condition(recipe, options->time_condition);
+    if (code == 0)
+        code = take_etag(recipe, options);
     if (code == 0 && options->data_is_json) {
         recipe_add_default(recipe, "Content-Type", "application/json");
         recipe_add_default(recipe, "Accept", "application/json");
-    } else if (code == 0 && options->has_data) {
+    } else if (code == 0 && options->has_data && !options->data_in_query) {
         recipe_add_default(recipe, "Content-Type", "application/x-www-form-urlencoded");
     }
     if (code == 0)
@@ -251,6 +288,24 @@ int recipe_init(struct recipe *recipe, const struct options *options)
     recipe->options.headers = recipe->headers;
     recipe->options.header_count = recipe->header_count;
     return code;
+}
+
+char *recipe_url(const struct options *options, const char *url)
+{
+    struct text query = { 0 }, whole = { 0 };
+    if (options->data_in_query)
+        text_add(&query, options->data.data, options->data.length);
+    if (query.length > 0 && options->query.length > 0)
+        text_add_char(&query, '&');
+    text_add(&query, options->query.data, options->query.length);
+    if (query.length > 0)
+        query_append(&whole, url, query.data);
+    else
+        text_add_string(&whole, url);
+    text_finish(&query);
+    char *copy = must_copy(whole.data ? whole.data : "");
+    text_finish(&whole);
+    return copy;
 }
 
 void recipe_finish(struct recipe *recipe)

@@ -18,6 +18,9 @@ struct recipe {
 int recipe_init(struct recipe *recipe, const struct options *options);
 void recipe_finish(struct recipe *recipe);
 
+/* The URL with what -G and --url-query add. Free it. */
+char *recipe_url(const struct options *options, const char *url);
+
 /* Adds a header of our own, unless the command line has one of that name. */
 void recipe_add_default(struct recipe *recipe, const char *name, const char *value);
 

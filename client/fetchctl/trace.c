@@ -25,7 +25,7 @@ static void trace_header(char mark, const struct fetchd_header *header)
     fprintf(stderr, "%c ", mark);
     say_foreign(stderr, header->name);
     fputs(": ", stderr);
-    say_foreign(stderr, is_secret(header->name) ? "[not shown]" : header->value);
+    say_foreign(stderr, !header->value ? "[left out]" : is_secret(header->name) ? "[not shown]" : header->value);
     putc('\n', stderr);
 }
 
@@ -92,15 +92,23 @@ static void trace_ms(const char *stage, uint64_t us)
 
 void trace_done(const struct fetchd_done *done)
 {
+    for (size_t i = 0; i < done->trailer_count; i++)
+        trace_header('<', &done->trailers[i]);
     if (done->error) {
         fprintf(stderr, "* failed: %s%s%s", done->error->name, done->error->phase[0] ? " in phase " : "",
                 done->error->phase);
     } else {
-        fprintf(stderr, "* done: %" PRIu64 " bytes", done->body_bytes);
+        fprintf(stderr, "* done: %" PRIu64 " bytes%s", done->body_bytes,
+                done->complete ? "" : ", which end with the connection: nobody can know whether they are all");
     }
+    if (done->raw_body_bytes != done->body_bytes)
+        fprintf(stderr, ", coded %" PRIu64, done->raw_body_bytes);
+    trace_ms("waited", done->queue_us);
+    trace_ms("redirected", done->redirect_us);
     trace_ms("resolved", done->dns_us);
     trace_ms("connected", done->connect_us);
     trace_ms("TLS", done->tls_us);
+    trace_ms("sent", done->sent_us);
     trace_ms("first byte", done->first_byte_us);
     trace_ms("all", done->total_us);
     if (done->remote[0]) {

@@ -2,6 +2,7 @@
 #include "transfer.h"
 
 #include "copy.h"
+#include "etag.h"
 #include "memory.h"
 #include "say.h"
 #include "trace.h"
@@ -84,20 +85,47 @@ static void send_body(struct transfer *transfer)
 
 /* ---- what comes ---- */
 
-static void write_headers(struct transfer *transfer, const struct fetchd_response *response)
+static void write_text(struct transfer *transfer, struct output *output, const struct text *text)
+{
+    if (output_write(output, text->data, text->length) == 0)
+        return;
+    fail(transfer, EXIT_WRITE, "writing failed");
+    stop(transfer);
+}
+
+/* -D has all of them, also of an answer that -f refuses; -i and -I those of answers that are shown. */
+static void write_head(struct transfer *transfer, const struct text *text, bool shown)
+{
+    bool includes = transfer->options->include || strcmp(transfer->asked.method, "HEAD") == 0;
+    if (transfer->options->dump_header)
+        write_text(transfer, &transfer->head, text);
+    if (shown && includes)
+        write_text(transfer, &transfer->output, text);
+}
+
+static void add_fields(struct text *text, const struct fetchd_header *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        text_addf(text, "%s: %s\r\n", fields[i].name, fields[i].value);
+}
+
+static void write_headers(struct transfer *transfer, const struct fetchd_response *response, bool shown)
 {
     struct text text = { 0 };
-    if (!transfer->options->include && strcmp(transfer->asked.method, "HEAD") != 0)
-        return;
     if (response->http_version[0])
         text_addf(&text, "HTTP/%s %u\r\n", response->http_version, response->status);
-    for (size_t i = 0; i < response->header_count; i++)
-        text_addf(&text, "%s: %s\r\n", response->headers[i].name, response->headers[i].value);
+    add_fields(&text, response->headers, response->header_count);
     text_add_string(&text, "\r\n");
-    if (output_write(&transfer->output, text.data, text.length) < 0) {
-        fail(transfer, EXIT_WRITE, "writing failed");
-        stop(transfer);
-    }
+    write_head(transfer, &text, shown);
+    text_finish(&text);
+}
+
+static void write_trailers(struct transfer *transfer, const struct fetchd_done *done)
+{
+    struct text text = { 0 };
+    add_fields(&text, done->trailers, done->trailer_count);
+    if (done->trailer_count > 0)
+        write_head(transfer, &text, true);
     text_finish(&text);
 }
 
@@ -106,7 +134,7 @@ static void on_hop(struct transfer *transfer, const struct fetchd_event *event)
     transfer->hops++;
     if (transfer->options->verbose)
         trace_response(event->response, true);
-    write_headers(transfer, event->response);
+    write_headers(transfer, event->response, true);
 }
 
 /* What a server makes of -C: it goes on (206), has no more (416), or begins again, which would
@@ -131,10 +159,21 @@ static void check_resume(struct transfer *transfer, const struct fetchd_response
 
 static void check_status(struct transfer *transfer, const struct fetchd_response *response)
 {
-    if (!transfer->options->fail || response->status < 400
+    bool fails = transfer->options->fail || transfer->options->fail_with_body;
+    if (!fails || response->status < 400
         || (transfer->resumed && transfer->resume_bytes > 0 && response->status == 416))
         return;
     fail(transfer, EXIT_HTTP_ERROR, "the URL answered %u", response->status);
+    if (!transfer->options->fail_with_body)
+        stop(transfer);
+}
+
+static void save_etag(struct transfer *transfer, const struct fetchd_response *response)
+{
+    const char *etag = fetchd_find_header(response, "etag"), *path = transfer->options->etag_save;
+    if (!path || !etag || response->status >= 300 || etag_write(path, etag) == 0)
+        return;
+    fail(transfer, EXIT_WRITE, "the ETag could not be saved");
     stop(transfer);
 }
 
@@ -148,9 +187,10 @@ static void on_response(struct transfer *transfer, const struct fetchd_event *ev
         trace_response(event->response, false);
     check_status(transfer, event->response);
     check_resume(transfer, event->response);
-    if (transfer->code != 0)
+    write_headers(transfer, event->response, transfer->code == 0 || transfer->options->fail_with_body);
+    save_etag(transfer, event->response);
+    if (transfer->ignores_body)
         return;
-    write_headers(transfer, event->response);
     if (length && !(coding && transfer->asked.compressed))
         progress_set_total(&transfer->progress, transfer->progress.start_bytes + strtoull(length, NULL, 10));
 }
@@ -191,6 +231,9 @@ static void on_done(struct transfer *transfer, const struct fetchd_event *event)
     snprintf(transfer->remote, sizeof transfer->remote, "%s", event->done->remote);
     transfer->done.remote = transfer->remote;
     transfer->done.error = NULL;
+    transfer->done.trailers = NULL;
+    transfer->done.trailer_count = 0;
+    write_trailers(transfer, event->done);
     progress_end(&transfer->progress);
     if (transfer->options->verbose)
         trace_done(event->done);

@@ -17,6 +17,7 @@ struct transfer {
     struct fetchd_options asked;
     struct body *body;             /* that goes up; NULL for none, or when it is in `asked` */
     struct output output;
+    struct output head;            /* of -D */
     struct progress progress;
     uint64_t resume_bytes;         /* of -C */
     bool resumed;                  /* -C was given */

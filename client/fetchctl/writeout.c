@@ -107,14 +107,45 @@ static void print_scheme(FILE *out, const struct writeout *values)
     fprintf(out, "%.*s", end ? (int)(end - url) : 0, url);
 }
 
+/* As it came; a daemon that does not say counts as delivered. */
+static uint64_t raw_bytes(const struct writeout *values)
+{
+    return values->done->raw_body_bytes ? values->done->raw_body_bytes : values->body_bytes;
+}
+
 static void print_size_download(FILE *out, const struct writeout *values)
+{
+    fprintf(out, "%" PRIu64, raw_bytes(values));
+}
+
+static void print_size_body(FILE *out, const struct writeout *values)
 {
     fprintf(out, "%" PRIu64, values->body_bytes);
 }
 
+static void print_complete(FILE *out, const struct writeout *values)
+{
+    fputs(values->done->complete ? "1" : "0", out);
+}
+
 static void print_speed_download(FILE *out, const struct writeout *values)
 {
-    fprintf(out, "%" PRIu64, speed(values, values->body_bytes));
+    fprintf(out, "%" PRIu64, speed(values, raw_bytes(values)));
+}
+
+static void print_time_posttransfer(FILE *out, const struct writeout *values)
+{
+    print_us(out, values->done->sent_us);
+}
+
+static void print_time_queue(FILE *out, const struct writeout *values)
+{
+    print_us(out, values->done->queue_us);
+}
+
+static void print_time_redirect(FILE *out, const struct writeout *values)
+{
+    print_us(out, values->done->redirect_us);
 }
 
 static void print_time_appconnect(FILE *out, const struct writeout *values)
@@ -179,7 +210,7 @@ static void print_num_certs(FILE *out, const struct writeout *values)
     fprintf(out, "%zu", values->response ? values->response->cert_count : 0);
 }
 
-/* The names are curl's; the last two are fetchd's own. */
+/* The names are curl's; those of fetchd_ are fetchd's own. */
 static const struct { const char *name; print_variable *print; } variables[] = {
     { "certs", print_certs },
     { "content_type", print_content_type },
@@ -203,6 +234,8 @@ static const struct { const char *name; print_variable *print; } variables[] = {
     { "time_appconnect", print_time_appconnect },
     { "time_connect", print_time_connect },
     { "time_namelookup", print_time_namelookup },
+    { "time_posttransfer", print_time_posttransfer },
+    { "time_redirect", print_time_redirect },
     { "time_starttransfer", print_time_starttransfer },
     { "time_total", print_time_total },
     { "url", print_url },
@@ -210,6 +243,9 @@ static const struct { const char *name; print_variable *print; } variables[] = {
     { "urlnum", print_urlnum },
     { "fetchd_worker", print_worker },
     { "fetchd_attempts", print_attempts },
+    { "fetchd_body_bytes", print_size_body },
+    { "fetchd_complete", print_complete },
+    { "fetchd_time_queue", print_time_queue },
 };
 
 const char *writeout_variable(size_t index)
@@ -230,12 +266,34 @@ static bool is(const char *name, size_t length, const char *what)
     return strlen(what) == length && memcmp(name, what, length) == 0;
 }
 
+/* %header{name} */
+static bool is_header(const char *at)
+{
+    return strncmp(at, "%header{", 8) == 0;
+}
+
+static const char *print_header(FILE *out, const char *at, const struct writeout *values)
+{
+    char name[128];
+    const char *end = strchr(at, '}');
+    int length = (int)(end - at) - 8;
+    snprintf(name, sizeof name, "%.*s", length, at + 8);
+    fputs(header(values, name), out);
+    return end + 1;
+}
+
+static int refuse_open(const char *at)
+{
+    say("-w: '%s' has no }", at);
+    return EXIT_USAGE;
+}
+
 static int check_variable(const char *name)
 {
     size_t length = strcspn(name, "}");
     if (!name[length])
-        say("-w: '%%{%s' has no }", name);
-    else if (!find(name, length) && !is(name, length, "stdout") && !is(name, length, "stderr"))
+        return refuse_open(name - 2);
+    if (!find(name, length) && !is(name, length, "stdout") && !is(name, length, "stderr"))
         say("-w: the variable %%{%.*s} is unknown", (int)length, name);
     else
         return 0;
@@ -247,6 +305,8 @@ int writeout_check(const char *format)
     for (const char *at = strchr(format, '%'); at; at = strchr(at + 1, '%')) {
         if (at[1] == '%')
             at++;
+        else if (is_header(at) && !strchr(at, '}'))
+            return refuse_open(at);
         else if (at[1] == '{' && check_variable(at + 2) != 0)
             return EXIT_USAGE;
     }
@@ -284,6 +344,8 @@ void writeout_print(const char *format, const struct writeout *values)
             at += 2;
         } else if (at[0] == '%' && at[1] == '{') {
             at = print_variable_at(at + 2, &out, values);
+        } else if (is_header(at)) {
+            at = print_header(out, at, values);
         } else if (at[0] == '\\' && escape(at[1])) {
             putc(escape(at[1]), out);
             at += 2;

@@ -99,6 +99,11 @@ class Options(TestCase):
                 (['--http1.0'], dict(http_version='1.0')), (['-0'], dict(http_version='1.0')),
                 (['--http1.1'], dict(http_version='1.1')), (['--http2'], dict(http_version='2')),
                 (['--resolve', 'a:443:127.0.0.1', '--resolve=b:80:::1'], dict(resolve=['a:443:127.0.0.1', 'b:80:::1'])),
+                (['--proto-redir', '=https'], dict(redirect_https_only=True)), (['--proto-redir', '-http'],
+                                                                                 dict(redirect_https_only=True)),
+                (['--max-filesize', '2k'], dict(max_body_bytes=2048)), (['--max-header-size', '1k'],
+                                                                        dict(max_header_bytes=1024)),
+                (['--expect100-timeout', '2.5'], dict(expect_timeout_ms=2500)),
                 (['-kL', '--retry', '3'], dict(insecure=True, follow=True, attempts=4, retry_5xx=True))):
             with self.subTest(words=words):
                 self.assertEqual(self.ask('get', *words, URL), dict(url=URL, method='GET', **expected))
@@ -112,6 +117,10 @@ class Options(TestCase):
                                 (['-A', 'x', '-H', 'user-agent: mine'], {'user-agent': 'mine'})):
             with self.subTest(words=words):
                 self.assertEqual(self.headers('get', *words, URL), expected)
+
+    def test_a_header_left_out_is_null(self):
+        self.assertEqual(self.ask('get', '-H', 'Accept:', '-H', 'User-Agent: ', '-H', 'X;', URL)['headers'],
+                         [[b'Accept', None], [b'User-Agent', None], [b'X', b'']])
 
     def test_bodies(self):
         (self.folder / 'f').write_bytes(b'one\r\ntwo\n')
@@ -183,7 +192,6 @@ class Options(TestCase):
                 (['get', '--hash', URL], 2, 'option --hash is not one of this command'),
                 (['get', '-c', 'jar', URL], 4, '-c is not supported yet'), (['get', '--http3', URL], 4, '--http3 is not supported yet'),
                 (['get', '-b', 'jar.txt', URL], 4, 'reading cookies from a file is not supported'),
-                (['get', '-H', 'Accept:', URL], 4, 'leaving out a header is not supported'),
                 (['get', '-H', 'nonsense', URL], 2, "a header is written 'Name: value'"), (['get'], 2, 'no URL'),
                 (['get', '-d', 'x', URL], 2, 'get sends no body'), (['post', '-d', 'x', '-F', 'a=b', URL], 2, 'exclude each other'),
                 (['get', '-m', 'soon', URL], 2, "-m: 'soon' is not a number of seconds"),

@@ -315,6 +315,17 @@ class Http2:
         self.head(stream)
         self.h2.send_data(stream, b'ok\n', end_stream=True)
 
+    def h2_trailers(self, stream):
+        self.head(stream)
+        self.h2.send_data(stream, b'hello')
+        self.h2.send_headers(stream, [('x-sum', '5d41402a'), ('x-empty', '')], end_stream=True)
+
+    def h2_hints(self, stream):
+        for link in ('</a>', '</b>'):
+            self.h2.send_headers(stream, [(':status', '103'), ('link', link)])
+        self.head(stream, ('x-final', '1'))
+        self.h2.send_data(stream, b'after the hints\n', end_stream=True)
+
     def h2_rst(self, stream):
         self.head(stream)
         self.h2.send_data(stream, HALF)

@@ -47,7 +47,8 @@ static struct ipc_pairs make_pairs(struct sample *sample, size_t count)
 {
     struct ipc_pair *items = sample_allocate(sample, count * sizeof *items);
     for (size_t i = 0; i < count; i++)
-        items[i] = (struct ipc_pair){ make_bytes(sample, i % 3 + 1), make_bytes(sample, i % 2) };
+        items[i] = (struct ipc_pair){ make_bytes(sample, i % 3 + 1),
+                                      i % 3 == 2 ? (struct ipc_bytes){ NULL, 0 } : make_bytes(sample, i % 2) };
     return (struct ipc_pairs){ items, count };
 }
 
@@ -134,7 +135,8 @@ static bool same_pairs(const struct ipc_pairs *left, const struct ipc_pairs *rig
     for (size_t i = 0; same && i < left->count; i++) {
         const struct ipc_pair *a = &left->items[i], *b = &right->items[i];
         same = same_bytes(a->name.data, a->name.length, b->name.data, b->name.length)
-            && same_bytes(a->value.data, a->value.length, b->value.data, b->value.length);
+            && same_bytes(a->value.data, a->value.length, b->value.data, b->value.length)
+            && !a->value.data == !b->value.data;
     }
     return same;
 }
@@ -213,7 +215,10 @@ static void print_pairs(const struct ipc_pairs *pairs, FILE *out)
         fputs(i ? ", [" : "[", out);
         print_bytes(pairs->items[i].name.data, pairs->items[i].name.length, out);
         fputs(", ", out);
-        print_bytes(pairs->items[i].value.data, pairs->items[i].value.length, out);
+        if (pairs->items[i].value.data)
+            print_bytes(pairs->items[i].value.data, pairs->items[i].value.length, out);
+        else
+            fputs("nil", out);
         fputc(']', out);
     }
     fputc(']', out);

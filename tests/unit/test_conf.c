@@ -184,6 +184,8 @@ static void each_wrong_value_is_named_with_file_line_and_key(void **state)
         { "limits", "headers = 1023B", "is below its least value" },
         { "limits", "headers = 301KiB", "is above its largest value" },
         { "daemon", "sessions = 0", "is below its least value" },
+        { "workers", "program = worker/fetchd-worker", "is not a path from the root" },
+        { "workers", "program = ./fetchd-worker", "is not a path from the root" },
         { "daemon", "sessions = 1k", "is not a whole number" },
         { "daemon", "sessions = 0x10", "is not a whole number" },
         { "daemon", "mode = 07", "is too short or too long" },

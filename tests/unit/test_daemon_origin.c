@@ -3,6 +3,7 @@
 
 #include "unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct origins origins;
@@ -62,12 +63,48 @@ static void an_origin_is_forgotten_when_nobody_named_or_used_it_lately(void **st
     admit(held, 1000);
     admit(used, 5000);
     admit(idle, 1000);
-    origins_release(&origins, used);
     origins_release(&origins, idle);
+    origins_release(&origins, used);
     origins_expire(&origins, 2000);
     assert_int_equal(HASH_CNT(handle, origins.by_key), 2);
     assert_ptr_equal(hold("https://held.example/"), held);
     assert_ptr_equal(hold("https://used.example/"), used);
+    end();
+}
+
+static void only_so_many_idle_origins_are_remembered(void **state)
+{
+    (void)state;
+    struct origin *held = hold("https://held.example/");
+    char url[64];
+    for (unsigned i = 0; i < ORIGINS_IDLE_MOST + 100; i++) {
+        snprintf(url, sizeof url, "https://host%u.example/", i);
+        origins_release(&origins, hold(url));
+        if (i % 100 == 0)
+            origins_release(&origins, hold("https://host0.example/"));   /* used again and again */
+    }
+    assert_int_equal(HASH_CNT(handle, origins.by_key), ORIGINS_IDLE_MOST + 1);
+    assert_int_equal(origins.idle_count, ORIGINS_IDLE_MOST);
+    assert_ptr_equal(hold("https://held.example/"), held);
+    struct origin *often;
+    HASH_FIND(handle, origins.by_key, "https://host0.example:443", 25, often);
+    assert_non_null(often);
+    HASH_FIND(handle, origins.by_key, "https://host1.example:443", 25, often);
+    assert_null(often);
+    end();
+}
+
+static void the_limit_that_holds_back_has_a_name(void **state)
+{
+    (void)state;
+    set("connections", "1");
+    set("rate", "5");
+    struct origin *origin = hold("https://x.example/");
+    assert_string_equal(origin_limit_name(&origins, origin), "rate");
+    set("crawl_delay", "2s");
+    assert_string_equal(origin_limit_name(&origins, origin), "crawl_delay");
+    origin_enter(origin);
+    assert_string_equal(origin_limit_name(&origins, origin), "connections");
     end();
 }
 
@@ -267,6 +304,7 @@ static void new_rules_hold_for_origins_that_are_there(void **state)
 }
 
 UNIT_TESTS(TEST(urls_of_an_origin_share_it), TEST(an_origin_is_forgotten_when_nobody_named_or_used_it_lately),
+           TEST(only_so_many_idle_origins_are_remembered), TEST(the_limit_that_holds_back_has_a_name),
            TEST(without_limits_everything_goes), TEST(connections_are_limited_and_freed),
            TEST(a_rate_is_kept_whatever_it_is), TEST(who_must_wait_is_told_until_when),
            TEST(a_burst_may_leave_at_once_and_then_the_rate_holds),

@@ -102,6 +102,37 @@ static void trailers_change_nothing(void **state)
     headers_finish(&headers);
 }
 
+static void trailers_are_kept_apart(void **state)
+{
+    (void)state;
+    struct headers headers;
+    struct ipc_pair items[2];
+    begin(&headers, 10000);
+    take_all(&headers, "HTTP/1.1 200 OK\r\nA: b\r\n\r\nX-Sum: 1\r\nx-sum: 2\r\n\r\n");
+    assert_int_equal(headers.trailers, 2);
+    struct ipc_pairs trailers = headers_trailers(&headers, items);
+    assert_int_equal(trailers.count, 2);
+    assert_text_equal(trailers.items[0].name, "X-Sum");
+    assert_text_equal(trailers.items[1].value, "2");
+    assert_int_equal(headers_pairs(&headers, items).count, 1);
+    assert_null(headers_find(&headers, "x-sum").data);
+    headers_reset(&headers, 10000);
+    assert_int_equal(headers_trailers(&headers, items).count, 0);
+    headers_finish(&headers);
+}
+
+static void fields_and_trailers_together_are_at_most_5000(void **state)
+{
+    (void)state;
+    struct headers headers;
+    begin(&headers, 1 << 20);
+    take_all(&headers, "HTTP/1.1 200 OK\r\nA: b\r\n\r\n");
+    for (int i = 1; i < HEADERS_COUNT_MAX; i++)
+        assert_int_equal(take(&headers, "A: b\r\n"), HEADERS_TRAILER);
+    assert_int_equal(take(&headers, "A: b\r\n"), HEADERS_TOO_LARGE);
+    headers_finish(&headers);
+}
+
 static void bytes_above_the_limit_are_refused_wherever_they_stand(void **state)
 {
     (void)state;
@@ -158,6 +189,8 @@ UNIT_TESTS(
     TEST(interim_answers_are_left_out),
     TEST(a_switch_of_protocols_is_final),
     TEST(trailers_change_nothing),
+    TEST(trailers_are_kept_apart),
+    TEST(fields_and_trailers_together_are_at_most_5000),
     TEST(bytes_above_the_limit_are_refused_wherever_they_stand),
     TEST(more_fields_than_5000_are_refused),
     TEST(lines_that_are_no_fields_harm_nothing))

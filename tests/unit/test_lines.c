@@ -73,7 +73,7 @@ static void libcurls_own_guesses_about_a_body_are_turned_off(void **state)
     assert_lines(&fetch, (const char *const[]){ "Expect:", "Content-Type:", NULL });
     struct ipc_pair type = pair("content-type", "text/plain");
     fetch.headers = (struct ipc_pairs){ &type, 1 };
-    fetch.body_streamed = true;
+    fetch.body = (struct ipc_bytes){ (const uint8_t *)"x", 1 };
     assert_lines(&fetch, (const char *const[]){ "content-type: text/plain", "Expect:", NULL });
 }
 
@@ -106,9 +106,73 @@ static void a_client_that_names_all_of_them_sends_only_its_own(void **state)
     fetch.cookies = (struct ipc_pairs){ cookies, 2 };
     fetch.headers = (struct ipc_pairs){ headers, 2 };
     assert_lines(&fetch, (const char *const[]){ "Cookie: b=4;a=3", NULL });
+    headers[0] = (struct ipc_pair){ pair("cookie", "").name, { NULL, 0 } };
+    fetch.headers.count = 1;
+    assert_lines(&fetch, (const char *const[]){ "cookie:", NULL });
+}
+
+static void a_null_leaves_a_header_out(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request();
+    struct ipc_pair pairs[] = { pair("User-Agent", ""), pair("accept", ""), pair("X", "") };
+    pairs[0].value.data = pairs[1].value.data = NULL;
+    fetch.headers = (struct ipc_pairs){ pairs, 3 };
+    fetch.compressed = true;
+    assert_lines(&fetch, (const char *const[]){ "User-Agent:", "accept:", "X;", "Accept-Encoding: gzip, br, zstd",
+                                                NULL });
+    pairs[2] = pair("Accept-Encoding", "");
+    pairs[2].value.data = NULL;
+    assert_lines(&fetch, (const char *const[]){ "User-Agent:", "accept:", "Accept-Encoding:", NULL });
+}
+
+static void a_host_of_the_clients_stays_in_its_place(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request();
+    struct ipc_pair pairs[] = { pair("A", "1"), pair("host", "other"), pair("B", "2") };
+    fetch.headers = (struct ipc_pairs){ pairs, 3 };
+    assert_lines(&fetch, (const char *const[]){ "Host:", "A: 1", "host: other", "B: 2", NULL });
+}
+
+static void a_streamed_body_may_ask_for_100_continue(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request();
+    fetch.method = IPC_TEXT("PUT");
+    fetch.body_streamed = true;
+    assert_true(lines_expect(&fetch));
+    assert_lines(&fetch, (const char *const[]){ "Content-Type:", NULL });
+    fetch.expect_timeout_ms = 0;
+    assert_false(lines_expect(&fetch));
+    assert_lines(&fetch, (const char *const[]){ "Expect:", "Content-Type:", NULL });
+}
+
+static void a_client_decides_by_the_header_itself(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request();
+    struct ipc_pair pairs[] = { pair("expect", "100-continue"), pair("A", "1") };
+    fetch.body = (struct ipc_bytes){ (const uint8_t *)"x", 1 };
+    fetch.headers = (struct ipc_pairs){ pairs, 2 };
+    assert_true(lines_expect(&fetch));
+    assert_lines(&fetch, (const char *const[]){ "expect: 100-continue", "A: 1", "Content-Type:", NULL });
+    lines_forget_expect(&fetch);
+    assert_false(lines_expect(&fetch));
+    assert_lines(&fetch, (const char *const[]){ "A: 1", "Expect:", "Content-Type:", NULL });
+    pairs[0] = (struct ipc_pair){ pair("EXPECT", "").name, { NULL, 0 } };
+    pairs[1] = pair("A", "1");
+    fetch.headers.count = 2;
+    fetch.body_streamed = true;
+    fetch.expect_timeout_ms = 1000;
+    assert_false(lines_expect(&fetch));
 }
 
 UNIT_TESTS(
+    TEST(a_null_leaves_a_header_out),
+    TEST(a_host_of_the_clients_stays_in_its_place),
+    TEST(a_streamed_body_may_ask_for_100_continue),
+    TEST(a_client_decides_by_the_header_itself),
     TEST(a_request_without_headers_has_no_lines),
     TEST(headers_come_in_order_trimmed_and_empty_ones_are_sent),
     TEST(codings_are_offered_unless_the_client_does_it),

@@ -203,8 +203,8 @@ static void only_workers_with_room_are_chosen(void **state)
     pool_finish(&pool);
 }
 
-/* Those within the bound have no room: one above it is better than none. */
-static void room_comes_before_the_bound(void **state)
+/* Those within the bound have no room yet, and soon they have. */
+static void room_does_not_excuse_a_load_above_the_bound(void **state)
 {
     (void)state;
     unsigned asked = 0, *context = &asked;
@@ -212,7 +212,38 @@ static void room_comes_before_the_bound(void **state)
     for (int i = 0; i < 100; i++)
         pool_add(&pool, 1);
     assert_int_equal(place(origin(1)), 0);
+    assert_int_equal(pool_place(&pool, origin(1), is_odd, &context), -1);
+    while (pool.seats[1].load >= pool_bound(&pool))
+        pool_add(&pool, 0);
     assert_int_equal(pool_place(&pool, origin(1), is_odd, &context), 1);
+    pool_finish(&pool);
+}
+
+/* A burst for one origin, of which each worker takes 64 before it says STARTED, in turns or not. */
+static bool takes_unstarted(const void *context, unsigned worker)
+{
+    const unsigned *unstarted = context;
+    return unstarted[worker] < 64;
+}
+
+static void a_burst_keeps_the_bound_whoever_starts_first(void **state)
+{
+    (void)state;
+    unsigned unstarted[4] = { 0 }, waiting = 4000;
+    uint64_t seed = 9;
+    begin(4);
+    while (waiting > 0) {
+        int worker = pool_place(&pool, "https://hot.example:443", takes_unstarted, unstarted);
+        if (worker < 0) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            unstarted[seed >> 62] = 0;
+            continue;
+        }
+        assert_true(pool.seats[worker].load < bound_now());
+        pool_add(&pool, (unsigned)worker);
+        unstarted[worker]++;
+        waiting--;
+    }
     pool_finish(&pool);
 }
 
@@ -221,4 +252,5 @@ UNIT_TESTS(TEST(none_is_chosen_when_none_is_ready), TEST(an_origin_stays_with_it
            TEST(when_a_worker_goes_only_its_origins_move), TEST(one_hot_origin_spreads_within_the_bound),
            TEST(the_bound_holds_for_skewed_origins_at_any_time),
            TEST(a_load_is_kept_while_its_worker_is_not_ready),
-           TEST(only_workers_with_room_are_chosen), TEST(room_comes_before_the_bound))
+           TEST(only_workers_with_room_are_chosen), TEST(room_does_not_excuse_a_load_above_the_bound),
+           TEST(a_burst_keeps_the_bound_whoever_starts_first))

@@ -319,7 +319,7 @@ static void a_pair_is_two_strings_or_bins(void **state)
     static const struct { const char *pair; size_t length; int result; } pairs[] = {
         { "\x92\xa1" "a\xa1" "b", 5, 0 }, { "\x92\xc4\x01" "a\xc4\x00", 6, 0 }, { "\x92\xa0\xa0", 3, 0 },
         { "\x91\xa1" "a", 3, -1 }, { "\x93\xa0\xa0\xa0", 4, -1 }, { "\x90", 1, -1 }, { "\x80", 1, -1 },
-        { "\x92\x01\xa0", 3, -1 }, { "\x92\xa0\xc0", 3, -1 }, { "\xa1" "a", 2, -1 },
+        { "\x92\x01\xa0", 3, -1 }, { "\x92\xa0\xc0", 3, 0 }, { "\x92\xc0\xa0", 3, -1 }, { "\xa1" "a", 2, -1 },
         { "\x92\xa0\x90", 3, -1 },
     };
     begin();
@@ -334,6 +334,24 @@ static void a_pair_is_two_strings_or_bins(void **state)
         if (pairs[i].result < 0)
             assert_string_equal(decoder.reason, "FETCH: headers has an item that is not [name, value]");
     }
+    end();
+}
+
+static void a_value_that_is_nil_is_not_one_that_is_empty(void **state)
+{
+    (void)state;
+    static const char pairs[] = "\x92" "\x92\xa1" "a\xc0" "\x92\xa1" "b\xa0";
+    begin();
+    msgpack_pack_map(&packer, 2);
+    put_text("url");
+    put_text("u");
+    put_text("headers");
+    msgpack_sbuffer_write(&body, pairs, sizeof pairs - 1);
+    assert_int_equal(unpack(IPC_FETCH), 0);
+    assert_int_equal(message.fetch.headers.count, 2);
+    assert_null(message.fetch.headers.items[0].value.data);
+    assert_non_null(message.fetch.headers.items[1].value.data);
+    assert_int_equal(message.fetch.headers.items[1].value.length, 0);
     end();
 }
 
@@ -587,7 +605,7 @@ UNIT_TESTS(TEST(every_field_takes_its_own_type_and_no_other),
            TEST(a_duplicate_key_is_refused_and_named), TEST(an_absent_field_has_its_initial_value),
            TEST(unknown_keys_are_ignored_whatever_they_hold), TEST(keys_in_any_order_are_found),
            TEST(a_key_that_is_not_a_string_is_refused), TEST(a_body_that_is_not_a_map_is_refused),
-           TEST(a_pair_is_two_strings_or_bins), TEST(texts_hold_utf8_strings_only),
+           TEST(a_pair_is_two_strings_or_bins), TEST(a_value_that_is_nil_is_not_one_that_is_empty), TEST(texts_hold_utf8_strings_only),
            TEST(a_nested_record_is_checked_like_a_message), TEST(only_its_speakers_may_say_a_message),
            TEST(a_client_may_say_none_of_what_is_private_to_daemon_and_worker),
            TEST(an_unknown_message_is_refused_by_its_number),

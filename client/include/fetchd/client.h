@@ -197,6 +197,9 @@ FETCHD_API const struct fetchd_daemon *fetchd_daemon_info(const struct fetchd_cl
 
 /* ---- what to ask for ---- */
 
+/* Of a request: a header that goes out, in the order given, also with an empty value. A value of NULL
+ * leaves the header out: none of that name goes out, not even fetchd's own (User-Agent, Accept,
+ * Accept-Encoding, Expect). */
 struct fetchd_header {
     const char *name;
     const char *value;
@@ -226,7 +229,7 @@ struct fetchd_options {
     unsigned idle_timeout_ms;     /* between two bytes of the body */
     unsigned total_timeout_ms;
     uint64_t max_body_bytes;      /* decoded; more is an error. 0: the daemon's setting */
-    uint64_t rate_bytes;          /* a second, each way; 0: no limit */
+    uint64_t rate_bytes;          /* a second, each way; 0: no limit. Not of a WebSocket */
     uint32_t window_bytes;        /* how much may come before it is taken; 0: 256 KiB */
 
     const char *credentials;   /* "user:password" for the origin */
@@ -252,7 +255,7 @@ struct fetchd_options {
     size_t subprotocol_count;
     bool fragments;            /* messages come in pieces, as the server sends them */
     bool control_frames;       /* pings, pongs and the close come as messages, too */
-    uint64_t max_message_bytes;   /* that may come; more ends it with 1009. 0: 64 MiB */
+    uint64_t max_message_bytes;   /* that may come; more ends it with 1009. 0: 64 MiB, UINT64_MAX: no limit */
     unsigned ping_interval_ms;    /* a keep-alive ping so often; 0: none */
     unsigned pong_timeout_ms;     /* for its answer; 0: 20 s */
     unsigned close_timeout_ms;    /* for the peer's answer to our close; 0: 5 s */
@@ -283,6 +286,15 @@ struct fetchd_options {
     const char *ftp_tls;       /* on an ftp URL ask for TLS: "require", or "try"; ftps is always encrypted */
     bool list_names;           /* of a folder: names only (NLST) */
     bool ftp_create_dirs;      /* make the folders that an upload's path misses */
+
+    /* A body of unknown length or above 1 MiB asks over HTTP/1.1 before it leaves (Expect: 100-continue, RFC
+     * 9110 10.1.1) and waits so long for the answer; 0: 1 s. The header { "Expect", "100-continue" } makes
+     * any body ask, { "Expect", NULL } none. A 417 is answered by asking again without. */
+    unsigned expect_timeout_ms;
+    bool redirect_https_only;  /* a redirect to http is an error, redirect.invalid */
+    uint64_t max_header_bytes; /* of the answer, trailers included; 0, or more: the daemon's setting */
+    const struct fetchd_header *query;   /* name=value pairs to put behind the URL's query, percent-encoded */
+    size_t query_count;        /* by the library; a value of NULL: the name alone */
 };
 
 #define FETCHD_INLINE_BODY_BYTES 786432
@@ -322,6 +334,14 @@ struct fetchd_done {
     const char *remote;        /* address:port of the origin or proxy, or "" */
     unsigned close_code;       /* of a WebSocket: as received; 1005 without one, 1006 without a close */
     const char *close_reason;  /* "" for none */
+    uint64_t raw_body_bytes;   /* of the body as it came, so still coded; body_bytes is what it became */
+    bool complete;             /* whole, and its end was told by a length, a last chunk, a frame or TLS. false
+                                  for one that ended with a connection without TLS: then nobody can know */
+    const struct fetchd_header *trailers;   /* header fields that came behind the body */
+    size_t trailer_count;
+    uint64_t queue_us;         /* that the last attempt waited in the daemon for its turn */
+    uint64_t redirect_us;      /* from the start of the first attempt to that of the last hop */
+    uint64_t sent_us;          /* the last byte of the request had left; since the start of the last attempt */
 };
 
 /* The value of the first header of that name in any case, or NULL. */
