@@ -8,6 +8,7 @@
 
 #define SMALL_BYTES 4096
 #define KEPT_BYTES (64 * 1024)
+#define SPARE_BYTES (1024 * 1024)
 
 void ipc_buffer_init(struct ipc_buffer *buffer, size_t limit_bytes)
 {
@@ -19,7 +20,7 @@ void ipc_buffer_finish(struct ipc_buffer *buffer)
     if (buffer->wipes)
         ipc_secret_wipe(buffer->memory, buffer->end);
     free(buffer->memory);
-    ipc_buffer_init(buffer, buffer->limit);
+    *buffer = (struct ipc_buffer){ .limit = buffer->limit, .kept = KEPT_BYTES };
 }
 
 static void move_to_front(struct ipc_buffer *buffer)
@@ -46,8 +47,43 @@ static uint8_t *move_to_larger(struct ipc_buffer *buffer, size_t capacity)
     return memory;
 }
 
+void ipc_spare_finish(struct ipc_spare *spare)
+{
+    free(spare->memory);
+    *spare = (struct ipc_spare){ NULL, 0 };
+}
+
+static bool take_spare(struct ipc_buffer *buffer, size_t needed)
+{
+    struct ipc_spare *spare = buffer->spare;
+    if (!spare || spare->capacity < needed || needed <= buffer->kept)
+        return false;
+    if (buffer->end > 0)
+        memcpy(spare->memory, buffer->memory, buffer->end);
+    free(buffer->memory);
+    buffer->memory = spare->memory;
+    buffer->capacity = spare->capacity;
+    *spare = (struct ipc_spare){ NULL, 0 };
+    return true;
+}
+
+static void give_back(struct ipc_buffer *buffer)
+{
+    struct ipc_spare *spare = buffer->spare;
+    if (spare && spare->capacity < buffer->capacity && buffer->capacity <= SPARE_BYTES) {
+        free(spare->memory);
+        *spare = (struct ipc_spare){ buffer->memory, buffer->capacity };
+    } else {
+        free(buffer->memory);
+    }
+    buffer->memory = NULL;
+    buffer->capacity = 0;
+}
+
 static int grow(struct ipc_buffer *buffer, size_t needed)
 {
+    if (take_spare(buffer, needed))
+        return 0;
     size_t capacity = buffer->capacity ? buffer->capacity : SMALL_BYTES;
     while (capacity < needed)
         capacity *= 2;
@@ -99,11 +135,8 @@ void ipc_buffer_consume(struct ipc_buffer *buffer, size_t bytes)
     if (buffer->start < buffer->end)
         return;
     buffer->start = buffer->end = 0;
-    if (buffer->capacity > buffer->kept) {
-        free(buffer->memory);
-        buffer->memory = NULL;
-        buffer->capacity = 0;
-    }
+    if (buffer->capacity > buffer->kept)
+        give_back(buffer);
 }
 
 void ipc_buffer_truncate(struct ipc_buffer *buffer, size_t length)

@@ -14,7 +14,17 @@ struct ipc_buffer {
     size_t limit;      /* unread bytes never exceed it */
     size_t kept;       /* an emptied buffer above this gives its memory back; 64 KiB unless set */
     bool wipes;        /* what was read is overwritten: it may be secret. false unless set */
+    struct ipc_spare *spare;   /* where such memory goes and comes from; NULL unless set, not for one that wipes */
 };
+
+/* One piece of memory that many buffers use in turn, so that a busy one does not ask the system for new
+ * pages each time it fills. Starts as zeros. */
+struct ipc_spare {
+    uint8_t *memory;
+    size_t capacity;
+};
+
+void ipc_spare_finish(struct ipc_spare *spare);
 
 void ipc_buffer_init(struct ipc_buffer *buffer, size_t limit_bytes);
 void ipc_buffer_finish(struct ipc_buffer *buffer);

@@ -42,6 +42,7 @@ void ipc_hub_finish(struct ipc_hub *hub)
 {
     free(hub->scratch);
     hub->scratch = NULL;
+    ipc_spare_finish(&hub->spare);
 }
 
 static void mark_dirty(struct ipc_channel *channel)
@@ -76,6 +77,7 @@ int ipc_channel_open(struct ipc_channel *channel, struct ipc_hub *hub, int fd, e
     channel->reading = true;
     ipc_buffer_init(&channel->in, IPC_FRAME_BYTES + IPC_FRAME_PREFIX + IPC_SCRATCH_BYTES);
     ipc_buffer_init(&channel->out, limit_bytes);
+    channel->out.spare = &hub->spare;
     int status = ipc_channel_platform_open(channel, fd);
     channel->open = status == 0;
     return status;
@@ -148,13 +150,24 @@ void ipc_channel_received_in_place(struct ipc_channel *channel, size_t length)
     ipc_buffer_consume(&channel->in, used);
 }
 
+void ipc_channel_received_more(struct ipc_channel *channel, const uint8_t *bytes, size_t length)
+{
+    if (!channel->open || channel->ended)
+        return;
+    if (ipc_buffer_length(&channel->in) == 0)
+        ipc_channel_received(channel, bytes, length);
+    else if (ipc_buffer_append(&channel->in, bytes, length) < 0)
+        ipc_channel_ended(channel, UV_ENOMEM, "no memory for a frame");
+    else
+        ipc_channel_received_in_place(channel, 0);
+}
+
 size_t ipc_channel_wanted(const struct ipc_channel *channel)
 {
     struct ipc_frame frame;
-    size_t missing = 0, have = ipc_buffer_length(&channel->in);
-    ipc_frame_read(ipc_buffer_data(&channel->in), have, &frame, &missing);
-    size_t step = have < 4096 ? 4096 : have, wanted = missing < step ? step : missing;
-    return wanted < IPC_SCRATCH_BYTES ? wanted : IPC_SCRATCH_BYTES;
+    size_t missing = 0;
+    ipc_frame_read(ipc_buffer_data(&channel->in), ipc_buffer_length(&channel->in), &frame, &missing);
+    return missing < IPC_SCRATCH_BYTES ? missing : IPC_SCRATCH_BYTES;
 }
 
 void ipc_channel_pause(struct ipc_channel *channel, bool paused)

@@ -23,6 +23,7 @@ struct ipc_hub {
     uv_prepare_t prepare;
     struct ipc_channel *dirty;
     uint8_t *scratch;
+    struct ipc_spare spare;
 };
 
 int ipc_hub_init(struct ipc_hub *hub, uv_loop_t *loop);   /* 0 or a libuv error */

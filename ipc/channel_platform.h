@@ -20,8 +20,11 @@ void ipc_channel_received(struct ipc_channel *channel, const uint8_t *bytes, siz
 /* As above, for bytes that were written behind channel->in's end. */
 void ipc_channel_received_in_place(struct ipc_channel *channel, size_t length);
 
-/* How much to make room for in channel->in, at most IPC_SCRATCH_BYTES: it grows as bytes come, not
- * as a length claims. */
+/* As the first, for bytes that came together with those of the call before. */
+void ipc_channel_received_more(struct ipc_channel *channel, const uint8_t *bytes, size_t length);
+
+/* What the frame that has begun in channel->in still lacks (or its length does), at most
+ * IPC_SCRATCH_BYTES: room is made as bytes come, not as a length claims. */
 size_t ipc_channel_wanted(const struct ipc_channel *channel);
 
 void ipc_channel_ended(struct ipc_channel *channel, int status, const char *reason);

@@ -50,12 +50,13 @@ static void keep_descriptors(struct ipc_channel *channel, struct msghdr *message
     }
 }
 
+/* The end of a frame that has begun goes where its beginning lies, what follows to the scratch memory. */
 static ssize_t receive(struct ipc_channel *channel, void *place, size_t size)
 {
     union control control;
-    struct iovec iovec = { place, size };
-    struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
-                              .msg_controllen = sizeof control.bytes };
+    struct iovec iovec[] = { { place, size }, { channel->hub->scratch, IPC_SCRATCH_BYTES } };
+    struct msghdr message = { .msg_iov = size > 0 ? iovec : iovec + 1, .msg_iovlen = size > 0 ? 2 : 1,
+                              .msg_control = control.bytes, .msg_controllen = sizeof control.bytes };
     ssize_t got;
     do
         got = recvmsg(channel->fd, &message, RECEIVE_FLAGS);
@@ -65,13 +66,23 @@ static ssize_t receive(struct ipc_channel *channel, void *place, size_t size)
     return got;
 }
 
+/* `got` bytes: the first `size` of them behind those in channel->in. */
+static void take(struct ipc_channel *channel, size_t size, size_t got)
+{
+    size_t in_place = got < size ? got : size;
+    if (in_place > 0)
+        ipc_channel_received_in_place(channel, in_place);
+    if (got > in_place)
+        ipc_channel_received_more(channel, channel->hub->scratch, got - in_place);
+}
+
 /* False when there was nothing, or it was the end. */
 static bool on_readable(struct ipc_channel *channel)
 {
     bool fresh = ipc_buffer_length(&channel->in) == 0;
-    size_t size = fresh ? IPC_SCRATCH_BYTES : ipc_channel_wanted(channel);
-    uint8_t *place = fresh ? channel->hub->scratch : ipc_buffer_reserve(&channel->in, size);
-    if (!place) {
+    size_t size = fresh ? 0 : ipc_channel_wanted(channel);
+    uint8_t *place = fresh ? NULL : ipc_buffer_reserve(&channel->in, size);
+    if (!fresh && !place) {
         ipc_channel_ended(channel, UV_ENOMEM, "no memory for a frame");
         return false;
     }
@@ -80,10 +91,8 @@ static bool on_readable(struct ipc_channel *channel)
         ipc_channel_ended(channel, 0, "the peer closed");
     else if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
         ipc_channel_ended(channel, uv_translate_sys_error(errno), "reading failed");
-    else if (got > 0 && fresh)
-        ipc_channel_received(channel, place, (size_t)got);
     else if (got > 0)
-        ipc_channel_received_in_place(channel, (size_t)got);
+        take(channel, size, (size_t)got);
     return got > 0;
 }
 

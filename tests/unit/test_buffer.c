@@ -132,7 +132,46 @@ static void any_mixture_of_operations_keeps_the_bytes(void **state)
     ipc_buffer_finish(&buffer);
 }
 
-UNIT_TESTS(TEST(an_empty_buffer_holds_nothing_and_no_memory), TEST(what_is_appended_is_read_in_order),
+static void fill(struct ipc_buffer *buffer, size_t bytes)
+{
+    uint8_t *place = ipc_buffer_reserve(buffer, bytes);
+    assert_non_null(place);
+    memset(place, 'x', bytes);
+    ipc_buffer_commit(buffer, bytes);
+}
+
+static void buffers_that_share_a_spare_use_it_in_turn(void **state)
+{
+    (void)state;
+    struct ipc_spare spare = { NULL, 0 };
+    struct ipc_buffer first, second;
+    ipc_buffer_init(&first, 1 << 20);
+    ipc_buffer_init(&second, 1 << 20);
+    first.spare = second.spare = &spare;
+    fill(&first, 300000);
+    const uint8_t *memory = first.memory;
+    ipc_buffer_consume(&first, 300000);
+    assert_null(first.memory);
+    assert_ptr_equal(spare.memory, memory);
+
+    ipc_buffer_append(&second, "small", 5);
+    assert_ptr_equal(spare.memory, memory);        /* too little to want it */
+    fill(&second, 200000);
+    assert_ptr_equal(second.memory, memory);
+    assert_null(spare.memory);
+    assert_memory_equal(ipc_buffer_data(&second), "smallxxx", 8);
+
+    fill(&first, 300000);
+    ipc_buffer_consume(&first, 300000);
+    const uint8_t *kept = spare.memory;
+    ipc_buffer_consume(&second, 200005);           /* no larger than the one that is kept */
+    assert_ptr_equal(spare.memory, kept);
+    ipc_buffer_finish(&first);
+    ipc_buffer_finish(&second);
+    ipc_spare_finish(&spare);
+}
+
+UNIT_TESTS(TEST(buffers_that_share_a_spare_use_it_in_turn), TEST(an_empty_buffer_holds_nothing_and_no_memory), TEST(what_is_appended_is_read_in_order),
            TEST(the_limit_counts_unread_bytes_and_is_exact), TEST(nothing_is_appended_even_at_the_limit),
            TEST(truncate_undoes_what_was_written_last), TEST(an_emptied_large_buffer_gives_its_memory_back),
            TEST(a_lagging_reader_costs_no_growing_memory), TEST(any_mixture_of_operations_keeps_the_bytes))
