@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a machine ready to build and test fetchd: installs the distribution's packages that are
-# missing, and builds the two pinned libraries (BoringSSL, libcurl) into a cache outside the tree.
+# missing, and builds the pinned libraries (BoringSSL, libcurl, and for HTTP/3 ngtcp2 and nghttp3) into a
+# cache outside the tree.
 # What is there already is left alone, so a second run only checks.
 set -euo pipefail
 
@@ -128,23 +129,25 @@ keep_services_off() {
 
 has_sha256() { echo "$2  $1" | sha256sum --check --status 2>/dev/null; }
 
-curl_version() { wrap curl directory | sed 's/^curl-//'; }
+# version NAME: of a library whose wrap names a tarball.
+version() { wrap "$1" directory | sed "s/^$1-//"; }
 
-# curl_source: the checked upstream tarball in $sources.
-curl_source() {
+# tarball_source NAME: the checked upstream tarball in $sources. Fails where it can't be had.
+tarball_source() {
   local from file
-  file=$sources/$(wrap curl source_filename)
+  file=$sources/$(wrap "$1" source_filename)
   for from in cache upstream debian; do
-    "curl_from_$from" "$file.part" "$file" || continue
-    if has_sha256 "$file.part" "$(wrap curl source_hash)"; then
+    "tarball_from_$from" "$1" "$file.part" "$file" || continue
+    if has_sha256 "$file.part" "$(wrap "$1" source_hash)"; then
       mv "$file.part" "$file"
-      say "curl: source from $from, sha256 as pinned"
+      say "$1: source from $from, sha256 as pinned"
       return
     fi
-    say "curl: what came from $from has another sha256, refused"
+    say "$1: what came from $from has another sha256, refused"
     rm -f "$file.part" "$file"
   done
-  die "curl: no source found"
+  say "$1: no source found"
+  return 1
 }
 
 # patches NAME: what is changed in it, as Meson would.
@@ -158,19 +161,28 @@ apply_patches() {
   done
 }
 
-curl_from_cache() { [[ -f $2 ]] && cp "$2" "$1"; }
+tarball_from_cache() { [[ -f $3 ]] && cp "$3" "$2"; }
 
-curl_from_upstream() {
-  curl -fsSL --connect-timeout 5 --max-time 300 -o "$1" "$(wrap curl source_url)" 2>/dev/null
+tarball_from_upstream() {
+  curl -fsSL --connect-timeout 5 --max-time 300 -o "$2" "$(wrap "$1" source_url)" 2>/dev/null
 }
 
-curl_from_debian() {
+tarball_from_debian() {
   local version tarball
-  for version in $(debian_versions curl "^$(curl_version | sed 's/[.]/\\./g')-"); do
-    tarball=$(debian_tarball curl "$version") && mv "$tarball" "$1" && return
+  for version in $(debian_versions "$1" "^$(version "$1" | sed 's/[.]/\\./g')-"); do
+    tarball=$(debian_tarball "$1" "$version") && mv "$tarball" "$2" && return
   done
   return 1
 }
+
+# unpack NAME: its tarball into $work/NAME.
+unpack() {
+  mkdir "$work/$1"
+  tar -C "$work/$1" --strip-components=1 -xf "$sources/$(wrap "$1" source_filename)"
+}
+
+# HTTP/3 is left out where its sources can't be had, and with a BoringSSL that is not the pinned one.
+http3_sources() { [[ $boringssl == pinned ]] && tarball_source ngtcp2 && tarball_source nghttp3; }
 
 # boringssl_source: the checked tree in $work/boringssl.
 boringssl_source() {
@@ -269,7 +281,7 @@ private_apt_ready() {
   [[ -f $keyring ]] && signed="[signed-by=$keyring]"
   mkdir -p "$work"/apt/{lists/partial,cache/archives/partial}
   {
-    for release in bookworm trixie forky sid; do
+    for release in bookworm trixie trixie-backports forky sid; do
       echo "deb-src $signed $main_uri $release main"
     done
     for release in bookworm-security trixie-security; do
@@ -321,7 +333,55 @@ build_boringssl() {
   cp -R "$1/include/openssl" "$2/include/"
 }
 
-# build_curl SOURCE PREFIX: http, https, ws, wss, ftp and ftps, and nothing that fetchd refuses.
+# stage_boringssl PREFIX: most of the work, so it is built once for all recipes that differ in the rest.
+stage_boringssl() {
+  local stage
+  stage=$cache/boringssl-$(boringssl_hash)
+  if [[ ! -d $stage ]]; then
+    boringssl_source
+    say "boringssl: building (two minutes of work for two cores)"
+    build_boringssl "$work/boringssl" "$work/stage"
+    mv -T "$work/stage" "$stage"
+  fi
+  mkdir -p "$1"
+  cp -R "$stage/lib" "$stage/include" "$1/"
+}
+
+# build_ng NAME PREFIX LIBRARY... -- OPTION...: nghttp3 or ngtcp2, static.
+build_ng() {
+  local name=$1 prefix=$2 build=$work/build-$1
+  local -a libraries=()
+  shift 2
+  while [[ $1 != -- ]]; do libraries+=("$1"); shift; done
+  shift
+  unpack "$name"
+  say "$name: building"
+  quietly "$name-configure" cmake -G Ninja -S "$work/$name" -B "$build" -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_C_FLAGS_RELEASE="$(compiler_flags)" -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
+    -DENABLE_LIB_ONLY=ON -DENABLE_STATIC_LIB=ON -DENABLE_SHARED_LIB=OFF -DBUILD_TESTING=OFF "$@"
+  quietly "$name-build" ninja -C "$build"
+  cp "${libraries[@]/#/$build/}" "$prefix/lib/"
+  strip --strip-debug "$prefix"/lib/lib"${name}"*.a
+  mkdir -p "$prefix/include/$name"
+  cp "$work/$name/lib/includes/$name/"*.h "$prefix/include/$name/"
+}
+
+# build_http3 PREFIX: what curl needs for QUIC and HTTP/3, with the BoringSSL that is there.
+build_http3() {
+  build_ng nghttp3 "$1" lib/libnghttp3.a --
+  build_ng ngtcp2 "$1" lib/libngtcp2.a crypto/boringssl/libngtcp2_crypto_boringssl.a -- \
+    -DENABLE_OPENSSL=OFF -DENABLE_BORINGSSL=ON -DBORINGSSL_INCLUDE_DIR="$1/include" \
+    -DBORINGSSL_LIBRARIES="$1/lib/libssl.a;$1/lib/libcrypto.a"
+  cp "$work"/ngtcp2/crypto/includes/ngtcp2/ngtcp2_crypto{,_boringssl}.h "$1/include/ngtcp2/"
+}
+
+http3_options() {
+  echo "-DUSE_NGTCP2=ON -DNGTCP2_INCLUDE_DIR=$1/include -DNGTCP2_LIBRARY=$1/lib/libngtcp2.a" \
+    "-DNGTCP2_CRYPTO_BORINGSSL_LIBRARY=$1/lib/libngtcp2_crypto_boringssl.a" \
+    "-DNGHTTP3_INCLUDE_DIR=$1/include -DNGHTTP3_LIBRARY=$1/lib/libnghttp3.a"
+}
+
+# build_curl SOURCE PREFIX HTTP3: http, https, ws, wss, ftp and ftps, and nothing that fetchd refuses.
 build_curl() {
   local build=$work/build-curl feature
   local -a options=(
@@ -349,6 +409,10 @@ build_curl() {
     LDAPS MQTT NEGOTIATE_AUTH NETRC POP3 PROGRESS_METER RTSP SMTP TELNET TFTP; do
     options+=("-DCURL_DISABLE_$feature=ON")
   done
+  if [[ $3 == yes ]]; then
+    # shellcheck disable=SC2207 # no name in it has a space
+    options+=($(http3_options "$2"))
+  fi
   quietly curl-configure cmake -G Ninja -S "$1" -B "$build" "${options[@]}"
   quietly curl-build ninja -C "$build"
   mkdir -p "$2/lib" "$2/include/curl"
@@ -371,7 +435,7 @@ boringssl_library() {
   fi
 }
 
-# write_pkgconfig FOLDER PREFIX: all that a static link needs, so that no one has to say --static.
+# write_pkgconfig FOLDER PREFIX HTTP3: all that a static link needs, so that no one has to say --static.
 write_pkgconfig() {
   local includes="-I\${includedir}" libraries="-L\${libdir} -lssl -lcrypto -lstdc++ -pthread"
   if [[ $boringssl == system ]]; then
@@ -381,8 +445,10 @@ write_pkgconfig() {
   mkdir -p "$1/lib/pkgconfig"
   pc_file "$2" boringssl "$boringssl_version" '' "$libraries" "$includes" \
     >"$1/lib/pkgconfig/boringssl.pc"
-  pc_file "$2" libcurl "$(curl_version)" 'libnghttp2 libpsl boringssl' \
-    '-L${libdir} -lcurl -pthread' '-I${includedir} -DCURL_STATICLIB' >"$1/lib/pkgconfig/libcurl.pc"
+  local curl='-L${libdir} -lcurl'
+  [[ $3 == no ]] || curl+=' -lngtcp2_crypto_boringssl -lngtcp2 -lnghttp3'
+  pc_file "$2" libcurl "$(version curl)" 'libnghttp2 libpsl boringssl' \
+    "$curl -pthread" '-I${includedir} -DCURL_STATICLIB' "http3=$3" >"$1/lib/pkgconfig/libcurl.pc"
 }
 
 pc_file() {
@@ -390,6 +456,7 @@ pc_file() {
 prefix=$1
 libdir=\${prefix}/lib
 includedir=\${prefix}/include
+${7:-}
 
 Name: $2
 Description: $2, pinned and static, for fetchd
@@ -402,7 +469,7 @@ PC
 
 # ---- proving and publishing --------------------------------------------------------------------
 
-# prove PREFIX: links a program against it as fetchd does, and compares what it says of itself.
+# prove PREFIX HTTP3: links a program against it as fetchd does, and compares what it says of itself.
 prove() {
   local said wanted='BoringSSL | ftp ftps http https ws wss'
   cat >"$work/prove.c" <<'PROVE'
@@ -414,6 +481,9 @@ int main(void)
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
     SSL_CTX *context = SSL_CTX_new(TLS_method());
     int wanted = CURL_VERSION_HTTP2 | CURL_VERSION_ASYNCHDNS | CURL_VERSION_PSL | CURL_VERSION_HSTS;
+#ifdef WITH_HTTP3
+    wanted |= CURL_VERSION_HTTP3;
+#endif
     if(!context || curl_global_init(CURL_GLOBAL_DEFAULT) || (curl->features & wanted) != wanted)
         return 1;
     if(curl->cainfo || curl->capath || (curl->features & CURL_VERSION_LIBZ))
@@ -428,6 +498,7 @@ PROVE
   local -a flags
   read -ra flags < <(PKG_CONFIG_PATH=$1/lib/pkgconfig \
     pkg-config --define-variable=prefix="$1" --cflags --libs libcurl boringssl)
+  [[ $2 == no ]] || flags+=(-DWITH_HTTP3)
   quietly prove-link gcc "$work/prove.c" -o "$work/prove" "${flags[@]}"
   said=$("$work/prove") || die "the new libcurl lacks a feature (check $?)"
   [[ $said == "$wanted" ]] || die "the new libcurl says '$said', not '$wanted'"
@@ -437,20 +508,42 @@ PROVE
 
 recipe_hash() {
   {
-    declare -f compiler_flags build_boringssl build_curl boringssl_include boringssl_library \
-      system_library_folder write_pkgconfig pc_file
-    echo "$boringssl $(wrap boringssl revision) $(wrap curl source_hash)"
+    declare -f compiler_flags build_boringssl build_ng build_http3 http3_options build_curl \
+      boringssl_include boringssl_library system_library_folder write_pkgconfig pc_file
+    echo "$boringssl $(wrap boringssl revision) $(wrap curl source_hash)" \
+      "$(wrap ngtcp2 source_hash) $(wrap nghttp3 source_hash)"
     patches curl | while read -r patch; do cat "$patch"; done
-    uname -sm
-    grep -E '^(ID|VERSION_ID)=' /etc/os-release 2>/dev/null || true
-  } | sha256sum | cut -c1-16
+    this_system
+  } | hash_of
 }
+
+boringssl_hash() {
+  {
+    declare -f compiler_flags build_boringssl
+    wrap boringssl revision
+    this_system
+  } | hash_of
+}
+
+this_system() {
+  uname -sm
+  grep -E '^(ID|VERSION_ID)=' /etc/os-release 2>/dev/null || true
+}
+
+hash_of() { sha256sum | cut -c1-16; }
 
 is_built() { [[ -f $1/lib/pkgconfig/libcurl.pc ]]; }
 
+# say_ready PREFIX
+say_ready() {
+  say "nothing to do; libraries in $1"
+  grep -qx http3=yes "$1/lib/pkgconfig/libcurl.pc" ||
+    say "without HTTP/3, as its sources could not be had; to try again, remove that folder"
+}
+
 # build_libraries PREFIX: in a folder beside it, renamed at the end; so a prefix is whole or absent.
 build_libraries() {
-  local prefix=$1 new
+  local prefix=$1 new http3=no
   mkdir -p "$sources"
   exec 9>"$cache/lock"
   flock -n 9 || { say "another setup.sh is building; waiting for it"; flock 9; }
@@ -460,21 +553,24 @@ build_libraries() {
   new=$work/prefix
   unset CFLAGS CXXFLAGS CPPFLAGS LDFLAGS PKG_CONFIG_PATH
   export CC=gcc CXX=g++
-  curl_source
-  mkdir "$work/curl"
-  tar -C "$work/curl" --strip-components=1 -xzf "$sources/$(wrap curl source_filename)"
+  tarball_source curl || exit 1
+  unpack curl
   apply_patches curl "$work/curl"
   if [[ $boringssl == system ]]; then
     say "boringssl: the system's android-libboringssl, years older than the pin"
   else
-    boringssl_source
-    say "boringssl: building (two minutes of work for two cores)"
-    build_boringssl "$work/boringssl" "$new"
+    stage_boringssl "$new"
   fi
-  write_pkgconfig "$new" "$prefix"
+  if http3_sources; then
+    http3=yes
+    build_http3 "$new"
+  else
+    say "HTTP/3: left out; everything else is built"
+  fi
+  write_pkgconfig "$new" "$prefix" "$http3"
   say "curl: building"
-  build_curl "$work/curl" "$new"
-  prove "$new"
+  build_curl "$work/curl" "$new" "$http3"
+  prove "$new" "$http3"
   rm -rf "$prefix"
   mv -T "$new" "$prefix"
   say "built in $SECONDS s: $prefix"
@@ -505,7 +601,7 @@ main() {
   trap 'exit 130' INT TERM HUP
   install_packages "${packages[@]}"
   if is_built "$prefix"; then
-    say "nothing to do; libraries in $prefix"
+    say_ready "$prefix"
   else
     build_libraries "$prefix"
   fi

@@ -99,7 +99,7 @@ static int fill_done(struct words *words, struct fetchd_done *out, struct fetchd
 {
     const struct ipc_failure *failure = done->error;
     size_t bytes = words_size(done->remote.length) + words_size(done->close_reason.length)
-        + pairs_size(&done->trailers);
+        + pairs_size(&done->trailers) + words_size(done->alpn.length);
     if (failure)
         bytes += words_size(failure->name.length) + words_size(failure->message.length)
             + words_size(failure->phase.length) + words_size(failure->curl_name.length);
@@ -134,6 +134,7 @@ static int fill_done(struct words *words, struct fetchd_done *out, struct fetchd
         .queue_us = done->queue_us,
         .redirect_us = done->redirect_us,
         .sent_us = done->sent_us,
+        .alpn = add_text(words, done->alpn),
     };
     return 0;
 }
@@ -176,7 +177,7 @@ static const struct fetchd_event *tell_failure(struct fetchd_request *request)
     };
     if (words_begin(words, bytes) == 0)
         error->message = words_add(words, message, bytes - 1);
-    *done = (struct fetchd_done){ .error = error, .remote = "", .close_reason = "" };
+    *done = (struct fetchd_done){ .error = error, .remote = "", .close_reason = "", .alpn = "" };
     return tell_done(request, done);
 }
 

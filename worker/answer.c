@@ -1,10 +1,11 @@
 /* An answer on its way from libcurl to the daemon. */
 #include "answer.h"
 
-#include "h2window.h"
+#include "alternative.h"
 #include "memo.h"
 #include "transfer.h"
 #include "websocket.h"
+#include "window.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +13,18 @@
 #define CHALLENGES_MAX 5           /* a nonce may go stale once or twice */
 #define DROPPED_MAX (64 * 1024)   /* of a redirect's body, to keep its connection; above it is cut */
 
-/* It shares the windows of HTTP/2 from now on. */
+/* It shares the windows of HTTP/2 and 3 from now on. */
 static void begin_window(struct transfer *transfer)
 {
     if (!transfer->windowed)
-        h2window_enter();
+        window_enter();
     transfer->windowed = true;
 }
 
 static void end_window(struct transfer *transfer)
 {
     if (transfer->windowed)
-        h2window_leave();
+        window_leave();
     transfer->windowed = false;
 }
 
@@ -40,6 +41,7 @@ void answer_reset(struct transfer *transfer)
     transfer->is_hop = false;
     transfer->dropped_bytes = 0;
     transfer->receive_paused = transfer->deferred = false;
+    h3window_reset(&transfer->h3window);
     free(transfer->certs);
     transfer->certs = NULL;
     transfer->cert_count = 0;
@@ -192,6 +194,7 @@ static bool on_headers_complete(struct transfer *transfer)
         transfer_doom(transfer, IPC_ERROR_HTTP_PROTOCOL, "the origin changes the protocol unasked");
         return false;
     }
+    alternative_learn(transfer);
     return is_challenge(transfer) ? defer(transfer) : settle(transfer);
 }
 
@@ -203,7 +206,7 @@ size_t answer_on_curl_header(char *line, size_t size, size_t count, void *data)
         return ftp_on_line(transfer, line, length) ? length : 0;
     if (transfer->deferred && length > 5 && memcmp(line, "HTTP/", 5) == 0)
         answer_reset(transfer);   /* libcurl did ask again */
-    if (length > 7 && memcmp(line, "HTTP/2 ", 7) == 0)
+    if (length > 7 && (memcmp(line, "HTTP/2 ", 7) == 0 || memcmp(line, "HTTP/3 ", 7) == 0))
         begin_window(transfer);
     switch (headers_take(&transfer->headers, line, length)) {
     case HEADERS_MORE: case HEADERS_TRAILER:
@@ -242,6 +245,12 @@ static size_t drop(struct transfer *transfer, size_t length)
     return transfer->dropped_bytes > DROPPED_MAX ? CURL_WRITEFUNC_ERROR : length;
 }
 
+static void hold_back(struct transfer *transfer)
+{
+    transfer->receive_paused = true;
+    h3window_pause(&transfer->h3window);
+}
+
 size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
 {
     struct transfer *transfer = ((struct easy *)easy)->transfer;
@@ -253,7 +262,7 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
     if (!transfer->is_http && ipc_text_is(transfer->fetch->method, "HEAD"))
         return length;   /* libcurl gives what it knows of a file as a body, too */
     if (body_waits(&transfer->body)) {
-        transfer->receive_paused = true;
+        hold_back(transfer);
         return CURL_WRITEFUNC_PAUSE;
     }
     if (!transfer->responded)
@@ -266,7 +275,7 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
         return length;
     case BODY_WAITING:
         await_room(transfer);
-        transfer->receive_paused = true;   /* before libcurl has one piece more that it must keep */
+        hold_back(transfer);   /* before libcurl has one piece more that it must keep */
         transfer_pause(transfer);
         return length;
     case BODY_FAILED:
@@ -306,8 +315,10 @@ void answer_resume(struct transfer *transfer)
     deadline_enter(&transfer->deadline, DEADLINE_IDLE);
     bool paused = transfer->receive_paused;
     transfer->receive_paused = false;
-    if (paused)
+    if (paused) {
+        h3window_resume(&transfer->h3window);
         transfer_pause(transfer);
+    }
 }
 
 void answer_finish(struct transfer *transfer)

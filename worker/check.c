@@ -3,6 +3,7 @@
 
 #include "override.h"
 #include "proxy.h"
+#include "way.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -362,20 +363,28 @@ static int check_tls(const struct ipc_fetch *fetch, struct check_refusal *ret)
     return 0;
 }
 
-static int check_version(const struct ipc_fetch *fetch, struct check_refusal *ret)
+static int check_version(const struct ipc_fetch *fetch, const struct ipc_origin *origin,
+                         struct check_refusal *ret)
 {
-    static const char *const versions[] = { "", "1.0", "1.1", "2", NULL };
-    if (is_one_of(fetch->http_version, versions))
-        return 0;
-    return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "http_version is not one of 1.0, 1.1, 2");
+    static const char *const versions[] = { "", "1.0", "1.1", "2", "2-only", "3", "3-only", NULL };
+    if (!is_one_of(fetch->http_version, versions))
+        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED,
+                      "http_version is not one of 1.0, 1.1, 2, 2-only, 3, 3-only");
+    bool three = fetch->http_version.length > 0 && fetch->http_version.data[0] == '3';
+    if (three && !FETCHD_HTTP3)
+        return refuse(ret, IPC_ERROR_REQUEST_UNSUPPORTED, "this fetchd was built without HTTP/3");
+    if (ipc_text_is(fetch->http_version, "3-only") && !way_may_quic(fetch, origin))
+        return refuse(ret, IPC_ERROR_REQUEST_INVALID, "HTTP/3 needs an https URL and goes through no proxy");
+    return 0;
 }
 
-static int check_connection(const struct ipc_fetch *fetch, struct check_refusal *ret)
+static int check_connection(const struct ipc_fetch *fetch, const struct ipc_origin *origin,
+                            struct check_refusal *ret)
 {
     if (check_credentials(fetch, ret) < 0 || check_proxy(fetch, ret) < 0 || check_overrides(fetch, ret) < 0
         || check_tls(fetch, ret) < 0)
         return -1;
-    return check_version(fetch, ret);
+    return check_version(fetch, origin, ret);
 }
 
 int check_fetch(const struct ipc_fetch *fetch, struct ipc_origin *ret_origin,
@@ -387,5 +396,5 @@ int check_fetch(const struct ipc_fetch *fetch, struct ipc_origin *ret_origin,
     if (check_scheme(fetch, ret_origin, ret_refusal) < 0 || check_method(fetch, ret_refusal) < 0
         || check_headers(fetch, ret_refusal) < 0)
         return -1;
-    return check_connection(fetch, ret_refusal);
+    return check_connection(fetch, ret_origin, ret_refusal);
 }

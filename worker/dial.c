@@ -31,8 +31,10 @@ static struct destination destination_of(const struct transfer *transfer, const 
     if (is_proxied(transfer))
         return (struct destination){ .address = address, .host = transfer->partition->proxy.host,
                                      .overridden = is_overridden(transfer) };
-    return (struct destination){ .address = address, .host = transfer->target,
-                                 .from_public = transfer->fetch->from_public,
+    const struct altsvc_place *place = transfer->way.alternative ? &transfer->way.place : NULL;
+    return (struct destination){ .address = address,
+                                 .host = place && place->other_host ? place->host : transfer->target,
+                                 .from_public = transfer->fetch->from_public || (place && place->from_public),
                                  .overridden = is_overridden(transfer) };
 }
 
@@ -116,6 +118,7 @@ curl_socket_t dial_on_curl_open_socket(void *data, curlsocktype purpose, struct 
         return CURL_SOCKET_BAD;
     }
     transfer->dialled = true;
+    transfer->datagrams = address->protocol == IPPROTO_UDP;
     transfer->proxy_secured = false;
     return watches_open(watches, address);
 }
@@ -141,13 +144,14 @@ CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *data)
     bool fine;
     if (curl != easy->curl)   /* libcurl's own question to the operator's DoH server */
         return tls_configure(ssl_ctx, partition->owner->settings->trust, NULL) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
-    deadline_enter_tls(&transfer->deadline);   /* TCP is connected */
+    if (!transfer->datagrams)
+        deadline_enter_tls(&transfer->deadline);   /* TCP is connected */
     if (is_for_proxy(transfer)) {
         if (transfer->phase < PHASE_SEND)
             transfer->phase = PHASE_PROXY;
         fine = tls_configure(ssl_ctx, partition->proxy_trust, NULL);
     } else {
-        if (transfer->phase < PHASE_SEND)
+        if (transfer->phase < PHASE_SEND && !transfer->datagrams)
             transfer->phase = PHASE_TLS;
         fine = tls_configure(ssl_ctx, partition->trust, partition->identity);
     }
@@ -156,14 +160,15 @@ CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *data)
 
 /* ---- before the first byte ---- */
 
-/* A connection that another request opened was allowed for that one. */
-static bool may_reuse(struct transfer *transfer, const char *remote, int port)
+/* A connection that another request opened was allowed for that one, and of several addresses that were tried
+ * it is this one that counts. */
+static bool may_use(struct transfer *transfer, const char *remote, int port)
 {
     union { struct sockaddr any; struct sockaddr_in four; struct sockaddr_in6 six; } address;
     if (uv_ip4_addr(remote, port, &address.four) == 0 || uv_ip6_addr(remote, port, &address.six) == 0)
         return may_connect(transfer, &address.any);
     failure_set(&transfer->denial, IPC_ERROR_POLICY_DENIED, PHASE_CONNECT,
-                "the peer of a kept connection has no address that can be checked");
+                "the peer of the connection has no address that can be checked");
     return false;
 }
 
@@ -219,17 +224,25 @@ static void begin_sending(struct transfer *transfer)
         transfer_open_upload(transfer);   /* else when libcurl asks for the first piece */
 }
 
+static void learn_protocol(struct transfer *transfer, bool dialled)
+{
+    tls_protocol(easy_ssl(transfer->easy), transfer->alpn, sizeof transfer->alpn);
+    if (dialled && transfer->scout.origin)
+        scout_learn(&transfer->scout, strcmp(transfer->alpn, "h2") == 0 || strcmp(transfer->alpn, "h3") == 0);
+    scout_leave(&transfer->scout);
+}
+
 int dial_on_curl_prereq(void *data, char *remote, char *local, int remote_port, int local_port)
 {
     struct transfer *transfer = ((struct easy *)data)->transfer;
     (void)local, (void)local_port;
-    if (!transfer->dialled && !may_reuse(transfer, remote, remote_port))
+    bool dialled = transfer->dialled;
+    transfer->dialled = false;   /* so that a refusal is told */
+    if (!may_use(transfer, remote, remote_port))
         return CURL_PREREQFUNC_ABORT;
-    if (transfer->dialled && transfer->scout.origin)
-        scout_learn(&transfer->scout, tls_speaks_http2(easy_ssl(transfer->easy)));
-    scout_leave(&transfer->scout);
+    learn_protocol(transfer, dialled);
+    h3window_reset(&transfer->h3window);
     transfer->denial.error = IPC_ERROR_NONE;
-    transfer->dialled = false;
     note_remote(transfer, remote, remote_port);
     note_certs(transfer);
     /* libcurl repeats by itself what it sent on a kept connection that then closed: any method. */

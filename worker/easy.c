@@ -3,7 +3,9 @@
 
 #include "check.h"
 #include "partition.h"
+#include "way.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -99,16 +101,27 @@ void easy_destroy(struct easy *easy)
 
 /* ---- one fetch ---- */
 
-static long http_version_of(const struct ipc_fetch *fetch)
+static long http_version_of(const struct way *way)
 {
-    if (ipc_text_is(fetch->http_version, "1.0"))
-        return CURL_HTTP_VERSION_1_0;
-    if (ipc_text_is(fetch->http_version, "1.1"))
-        return CURL_HTTP_VERSION_1_1;
-    bool clear = fetch->url.length > 5 && fetch->url.data[4] == ':';   /* http:, after check_fetch() */
-    if (ipc_text_is(fetch->http_version, "2") && clear)
-        return CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-    return CURL_HTTP_VERSION_2TLS;
+    static const long versions[] = {
+        [WAY_BEST] = CURL_HTTP_VERSION_2TLS, [WAY_1_0] = CURL_HTTP_VERSION_1_0,
+        [WAY_1_1] = CURL_HTTP_VERSION_1_1, [WAY_2_ONLY] = CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE,
+        [WAY_3] = CURL_HTTP_VERSION_3, [WAY_3_ONLY] = CURL_HTTP_VERSION_3ONLY,
+    };
+    return versions[way->http];
+}
+
+/* To the place that the origin announced, where the certificate must be the origin's all the same. */
+static unsigned set_place(struct easy *easy, const struct way *way)
+{
+    if (!way->alternative || !way->place.elsewhere)
+        return CURLE_OK;
+    bool six = strchr(way->place.host, ':') != NULL;
+    easy->plain = false;
+    snprintf(easy->place, sizeof easy->place, six ? "::[%s]:%u" : "::%s:%u", way->place.host,
+             way->place.port);
+    easy->connect_to = (struct curl_slist){ .data = easy->place };
+    return SET(easy, CONNECT_TO, &easy->connect_to) | SET(easy, CONNECTTIMEOUT_MS, (long)way->connect_ms);
 }
 
 /* Whether it waits at all is up to the header Expect, or libcurl. */
@@ -203,22 +216,22 @@ bool easy_forget(struct easy *easy)
 }
 
 CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines,
-                      bool shares)
+                      const struct way *way, bool shares)
 {
     unsigned result = CURLE_OK;
     easy->error[0] = '\0';
-    long http_version = http_version_of(fetch);
+    long http_version = http_version_of(way);
     if (http_version != easy->http_version) {
         easy->http_version = http_version;
         result |= SET(easy, HTTP_VERSION, http_version);
     }
-    shares = shares || http_version == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    shares = shares || way->shares;
     if (shares != easy->shares) {
         easy->shares = shares;
         result |= SET(easy, PIPEWAIT, (long)shares);
     }
     result |= SET(easy, URL, fetch->url.data) | SET(easy, HTTPHEADER, lines) | set_method(easy, fetch)
-        | set_rarely_used(easy, fetch);
+        | set_rarely_used(easy, fetch) | set_place(easy, way);
     return result == CURLE_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 

@@ -11,6 +11,7 @@
 struct partition;
 struct settings;
 struct transfer;
+struct way;
 
 /* libcurl's callbacks; each gets the struct easy. */
 struct easy_calls {
@@ -33,6 +34,8 @@ struct easy {
     bool spoiled;                 /* libcurl remembers what the next request must not inherit */
     bool plain;                   /* nothing was set that the next request must not inherit */
     bool shares;                  /* but this, which easy_prepare() sees to */
+    struct curl_slist connect_to; /* the place of an alternative, in the next */
+    char place[300];
     char error[CURL_ERROR_SIZE];
 };
 
@@ -43,10 +46,10 @@ void easy_destroy(struct easy *easy);
 /* Its request has ended: what was that one's own, credentials among it, goes. False without memory. */
 bool easy_forget(struct easy *easy);
 
-/* Sets what this fetch wants; `lines` and the fetch must live until the transfer's end. `shares`: its
- * connection will be able to carry others too, so one that is being made is worth waiting for. */
+/* Sets what this fetch wants; `lines`, the fetch and the way must live until the transfer's end. `shares`:
+ * its connection will be able to carry others too, so one that is being made is worth waiting for. */
 CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct curl_slist *lines,
-                      bool shares);
+                      const struct way *way, bool shares);
 
 /* For a WebSocket: after the answer 101 the connection is ours. */
 CURLcode easy_connect_only(struct easy *easy);

@@ -1,29 +1,11 @@
-/* HTTP/2 windows under a budget, between libcurl and nghttp2. */
-#include "h2window.h"
+/* How much of an HTTP/2 answer may be on its way to us. libcurl opens each stream's window to 10 MiB, twice,
+ * and what is under way when a transfer pauses it must keep: 50 stalled streams would cost 500 MB. It has no
+ * option for that, so the nghttp2 functions that it sets windows with go through here, by the linker's
+ * --wrap (meson.build). A stream begins with a small window, which grows as its bytes come, up to its
+ * share of a budget that all streams of this worker have together (RFC 9113, 5.2; as TCP does it). */
+#include "window.h"
 
 #include <nghttp2/nghttp2.h>
-
-#define BUDGET_BYTES (2 * 1024 * 1024)
-#define LEAST_BYTES (32 * 1024)
-#define MOST_BYTES (1024 * 1024)
-
-static unsigned streams;
-
-void h2window_enter(void)
-{
-    streams++;
-}
-
-void h2window_leave(void)
-{
-    streams--;
-}
-
-static int32_t share(void)
-{
-    int32_t bytes = BUDGET_BYTES / (int32_t)(streams ? streams : 1);
-    return bytes < LEAST_BYTES ? LEAST_BYTES : bytes > MOST_BYTES ? MOST_BYTES : bytes;
-}
 
 /* ---- nghttp2's functions, as libcurl calls them, and as they are ---- */
 
@@ -51,8 +33,9 @@ int __wrap_nghttp2_session_set_local_window_size(nghttp2_session *session, uint8
     if (stream_id == 0 || window_size == 0)
         return __real_nghttp2_session_set_local_window_size(session, flags, stream_id, window_size);
     int32_t now = nghttp2_session_get_stream_effective_local_window_size(session, stream_id);
-    if (now < LEAST_BYTES) {
-        int result = __real_nghttp2_session_set_local_window_size(session, flags, stream_id, LEAST_BYTES);
+    if (now < WINDOW_LEAST_BYTES) {
+        int result =
+            __real_nghttp2_session_set_local_window_size(session, flags, stream_id, WINDOW_LEAST_BYTES);
         if (result != 0)
             return result;
     }
@@ -71,7 +54,7 @@ int __wrap_nghttp2_submit_window_update(nghttp2_session *session, uint8_t flags,
 int __wrap_nghttp2_session_consume(nghttp2_session *session, int32_t stream_id, size_t size)
 {
     int32_t now = nghttp2_session_get_stream_effective_local_window_size(session, stream_id);
-    int32_t most = share();
+    int32_t most = window_share();
     if (now > 0 && now < most) {
         int32_t wanted = most - now < (int32_t)size ? most : now + (int32_t)size;
         __real_nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, stream_id, wanted);
@@ -87,8 +70,8 @@ int __wrap_nghttp2_submit_settings(nghttp2_session *session, uint8_t flags, cons
         return __real_nghttp2_submit_settings(session, flags, entries, count);
     for (size_t i = 0; i < count; i++) {
         ours[i] = entries[i];
-        if (ours[i].settings_id == NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE && ours[i].value > LEAST_BYTES)
-            ours[i].value = LEAST_BYTES;
+        if (ours[i].settings_id == NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE && ours[i].value > WINDOW_LEAST_BYTES)
+            ours[i].value = WINDOW_LEAST_BYTES;
     }
     return __real_nghttp2_submit_settings(session, flags, ours, count);
 }

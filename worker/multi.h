@@ -23,7 +23,8 @@ struct multi {
     struct turn_task task;
     struct multi_hub *hub;
     CURLM *curl;
-    struct multi *next;            /* the partition's */
+    struct multi *next;            /* the partition's, as is the next */
+    bool quic;
     uv_timer_t timer;
     uint64_t due_ms, armed_ms;     /* when libcurl and when the timer wants; 0: never */
     unsigned transfers;

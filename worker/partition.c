@@ -93,6 +93,7 @@ static void close_partition(struct partition *partition)
         owner->multi_count--;
     }
     scouts_finish(&partition->scouts);
+    altsvc_finish(&partition->altsvc);
     if (partition->share)
         curl_share_cleanup(partition->share);
     curl_slist_free_all(partition->resolve);
@@ -358,17 +359,18 @@ static void spread_threads(struct partitions *partitions)
                 multi_limit_threads(multi, each);
 }
 
-struct multi *partition_multi(struct partition *partition)
+struct multi *partition_multi(struct partition *partition, bool quic)
 {
     struct partitions *owner = partition->owner;
     unsigned most = owner->settings->connections_per_multi;
     struct multi **link = &partition->multis;
     for (; *link; link = &(*link)->next)
-        if ((*link)->transfers < most)
+        if ((*link)->quic == quic && (*link)->transfers < most)
             return *link;
     *link = multi_create(owner->hub, most, 1);
     if (!*link)
         return NULL;
+    (*link)->quic = quic;
     owner->multi_count++;
     spread_threads(owner);
     return *link;

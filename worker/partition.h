@@ -7,6 +7,7 @@
 #ifndef WORKER_PARTITION_H
 #define WORKER_PARTITION_H
 
+#include "altsvc.h"
 #include "easy.h"
 #include "failure.h"
 #include "ipc/buffer.h"
@@ -23,6 +24,7 @@ struct partition {
     size_t key_length;
     struct multi *multis;
     struct scouts scouts;
+    struct altsvc altsvc;                /* what its origins announced */
     CURLSH *share;                       /* DNS answers and TLS sessions, of all its multis */
     struct easy *easies;                 /* idle */
     unsigned easy_count;
@@ -65,8 +67,9 @@ void partitions_sweep(struct partitions *partitions);
 /* Closes the one that has been unused for longest. False when all are in use. */
 bool partitions_close_one(struct partitions *partitions);
 
-/* A multi with room for one transfer more. NULL without memory. */
-struct multi *partition_multi(struct partition *partition);
+/* A multi with room for one transfer more. NULL without memory. Those that may use HTTP/3 have multis of
+ * their own: libcurl would give them a kept connection of HTTP/2 instead. */
+struct multi *partition_multi(struct partition *partition, bool quic);
 
 /* It is not closed between these two. */
 void partition_hold(struct partition *partition);

@@ -208,13 +208,16 @@ bool tls_configure(void *ssl_ctx, struct tls_trust *trust, struct tls_identity *
     return !identity || show_identity(context, identity);
 }
 
-bool tls_speaks_http2(const void *ssl)
+void tls_protocol(const void *ssl, char *ret_name, size_t size)
 {
     const uint8_t *name = NULL;
     unsigned length = 0;
     if (ssl)
         SSL_get0_alpn_selected(ssl, &name, &length);
-    return length == 2 && name[0] == 'h' && name[1] == '2';
+    length = length < size ? length : 0;
+    if (length > 0)
+        memcpy(ret_name, name, length);
+    ret_name[length] = '\0';
 }
 
 /* ---- the peer's certificates ---- */

@@ -26,8 +26,9 @@ void tls_identity_destroy(struct tls_identity *identity);
 /* For libcurl's SSL_CTX callback. Either may be NULL: nobody is trusted, no certificate is shown. */
 bool tls_configure(void *ssl_ctx, struct tls_trust *trust, struct tls_identity *identity);
 
-/* Whether the peer agreed on HTTP/2. `ssl` is the SSL that libcurl gives by CURLINFO_TLS_SSL_PTR. */
-bool tls_speaks_http2(const void *ssl);
+/* The protocol that both sides agreed on (ALPN, RFC 7301), "" for none. `ssl` is the SSL that libcurl gives
+ * by CURLINFO_TLS_SSL_PTR, or NULL. */
+void tls_protocol(const void *ssl, char *ret_name, size_t size);
 
 #define TLS_CHAIN_MOST 32
 

@@ -1,6 +1,7 @@
 /* The life of a fetch. */
 #include "transfer.h"
 
+#include "alternative.h"
 #include "answer.h"
 #include "check.h"
 #include "dial.h"
@@ -213,6 +214,7 @@ static void say_done(struct transfer *transfer)
         done->remote = ipc_text(remote);
     }
     done->redirects = transfer->redirects;
+    done->alpn = ipc_text(transfer->alpn);
     done->body_bytes = transfer->body.delivered_bytes;
     done->raw_body_bytes = transfer->body.taken_bytes;
     done->trailers = answer_trailers(transfer);
@@ -268,6 +270,8 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
 {
     memcpy(transfer->host, origin->host.data, origin->host.length);   /* at most 253 */
     transfer->host[origin->host.length] = '\0';
+    memcpy(transfer->origin_key, origin->key, sizeof origin->key);
+    transfer->port = origin->port;
     memcpy(transfer->target, transfer->host, sizeof transfer->target);
     transfer->target_port = origin->port;
     override_connect_to(transfer->fetch->connect_to, transfer->target, sizeof transfer->target,
@@ -280,7 +284,7 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
     transfer->sent = transfer->dialled = transfer->announced = transfer->remote_public = false;
     transfer->deferred = transfer->proxy_secured = false;
     transfer->challenges = 0;
-    transfer->remote[0] = '\0';
+    transfer->remote[0] = transfer->alpn[0] = '\0';
     transfer->denial.error = IPC_ERROR_NONE;
     transfer->ftp = (struct ftp){ .reply = 0 };
     transfer->expects = transfer->is_http && lines_expect(transfer->fetch);
@@ -306,7 +310,7 @@ static bool prepare_lines(struct transfer *transfer, struct curl_slist **ret_lin
 static bool prepare_easy(struct transfer *transfer, struct easy *easy, struct curl_slist *lines)
 {
     bool shares = scout_multiplexes(&transfer->scout);
-    return easy_prepare(easy, transfer->fetch, lines, shares) == CURLE_OK
+    return easy_prepare(easy, transfer->fetch, lines, &transfer->way, shares) == CURLE_OK
         && (transfer->is_http || ftp_prepare(easy, transfer->fetch) == CURLE_OK)
         && (!transfer->websocket || easy_connect_only(easy) == CURLE_OK);
 }
@@ -316,7 +320,7 @@ static bool enter_curl(struct transfer *transfer)
 {
     struct partition *partition = transfer->partition;
     struct curl_slist *lines;
-    transfer->multi = partition_multi(partition);
+    transfer->multi = partition_multi(partition, transfer->way.quic);
     struct easy *easy = transfer->multi ? partition_take_easy(partition) : NULL;
     if (!easy || !prepare_lines(transfer, &lines)) {
         failure_set(&transfer->failure, IPC_ERROR_OUT_OF_MEMORY, PHASE_QUEUE, "no memory for a transfer");
@@ -334,15 +338,25 @@ static bool enter_curl(struct transfer *transfer)
     return false;
 }
 
-/* Only where TLS decides between HTTP/1.1 and 2 does it matter who connects first. */
+/* Only where it is open whether HTTP/1.1, 2 or 3 is spoken, or whether an alternative can be reached, does it
+ * matter who connects first. */
 static bool needs_scout(const struct transfer *transfer)
 {
-    const struct ipc_fetch *fetch = transfer->fetch;
-    return transfer->is_https && !fetch->fresh
-        && (fetch->http_version.length == 0 || ipc_text_is(fetch->http_version, "2"));
+    const struct way *way = &transfer->way;
+    return transfer->is_https && !transfer->fetch->fresh
+        && (way->http == WAY_BEST || way->http == WAY_3 || way->alternative);
 }
 
-static bool place(struct transfer *transfer, const char *origin_key)
+static enum scout_verdict ask_scouts(struct transfer *transfer)
+{
+    char key[IPC_ORIGIN_BYTES + 1];
+    if (!needs_scout(transfer))
+        return SCOUT_GO;
+    snprintf(key, sizeof key, "%s%s", transfer->way.quic ? "3" : "", transfer->origin_key);
+    return scouts_ask(&transfer->partition->scouts, key, &transfer->scout);
+}
+
+static bool place(struct transfer *transfer, const struct ipc_origin *origin)
 {
     struct transfers *owner = transfer->owner;
     transfer->partition = partitions_find(&owner->partitions, transfer->fetch, &transfer->failure);
@@ -350,10 +364,8 @@ static bool place(struct transfer *transfer, const char *origin_key)
         return false;
     partition_hold(transfer->partition);
     transfer->state = TRANSFER_QUEUED;
-    if (needs_scout(transfer)
-        && scouts_ask(&transfer->partition->scouts, origin_key, &transfer->scout) == SCOUT_WAIT)
-        return true;
-    return enter_curl(transfer);
+    alternative_choose(transfer, origin);
+    return ask_scouts(transfer) == SCOUT_WAIT || enter_curl(transfer);
 }
 
 /* Told from within a callback of libcurl: the transfers begin in the loop's turn. */
@@ -373,7 +385,12 @@ static void begin_ready(struct turn_task *task)
     struct transfers *transfers = (struct transfers *)(void *)at;
     while (transfers->ready) {
         struct transfer *transfer = transfers->ready;
+        struct ipc_origin origin;
+        const char *reason;
         forget_ready(transfer);
+        /* The one that led may have found that the alternative can't be reached. */
+        if (transfer->way.alternative && ipc_origin_parse(transfer->fetch->url, &origin, &reason) == 0)
+            alternative_choose(transfer, &origin);
         if (!enter_curl(transfer))
             end_failed(transfer);
     }
@@ -397,7 +414,7 @@ static void start(struct transfer *transfer)
         transfer_fail(transfer, IPC_ERROR_OUT_OF_MEMORY, "no memory for a WebSocket");
         return;
     }
-    if (!place(transfer, origin.key))
+    if (!place(transfer, &origin))
         end_failed(transfer);
 }
 
@@ -457,7 +474,7 @@ bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_
     transfer->phase = PHASE_QUEUE;
     transfer->responded = false;
     transfer->redirects = 0;
-    transfer->remote[0] = '\0';
+    transfer->remote[0] = transfer->alpn[0] = '\0';
     IPC_INIT(DONE, &transfer->done);
     body_reset(&transfer->body, id, fetch->window, body_limit(transfer), fetch->rate_bytes);
     begin_deadlines(transfer);
@@ -505,6 +522,9 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
         websocket_on_curl_done(transfer->websocket, result);
     } else if (transfer->is_hop && (result == CURLE_OK || cut_hop)) {
         hop_say(transfer);
+    } else if (result != CURLE_OK && alternative_give_up(transfer)) {
+        transfer_leave_curl(transfer);
+        start(transfer);
     } else if (result != CURLE_OK) {
         fail_by_curl(transfer, result);
     } else if (transfer->websocket) {

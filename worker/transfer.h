@@ -8,10 +8,12 @@
 #include "deadline.h"
 #include "failure.h"
 #include "ftp.h"
+#include "h3window.h"
 #include "headers.h"
 #include "partition.h"
 #include "tls.h"
 #include "upload.h"
+#include "way.h"
 
 enum transfer_state {
     TRANSFER_IDLE,        /* in the pool */
@@ -39,6 +41,9 @@ struct transfer {
     char host[256];                    /* of the URL */
     char target[256];                  /* where it is to connect: `host`, or what connect_to makes of it */
     unsigned target_port;
+    char origin_key[IPC_ORIGIN_BYTES];
+    unsigned port;                     /* of the URL, or its scheme's */
+    struct way way;
     bool is_http, is_https, idempotent;
 
     /* The hop under way. */
@@ -48,12 +53,15 @@ struct transfer {
     bool proxy_secured;                /* the handshake with an HTTPS proxy began on the newest connection */
     bool deferred;                     /* an answer's headers wait: libcurl may ask again with credentials */
     unsigned challenges;               /* how many such there were */
+    bool datagrams;                    /* the last address was tried over UDP */
     bool remote_public;
     char remote[46];                   /* numeric address of the peer, "" before there is one */
     int remote_port;
     bool is_hop;                       /* a redirect to follow: its body is dropped */
     size_t dropped_bytes;
-    bool windowed;                     /* counts as an HTTP/2 answer */
+    bool windowed;                     /* counts as an answer over HTTP/2 or 3 */
+    struct h3window h3window;
+    char alpn[16];                     /* the protocol that TLS agreed on, "" without */
     bool receive_paused;               /* libcurl was told to hold the body back */
     curl_off_t sent_bytes;             /* of an inline body, when it was looked at last */
     struct failure denial;             /* the last address that was refused, if any */

@@ -54,6 +54,9 @@ static int take_max_redirects(struct options *options, const char *argument);
 static int take_http_1_0(struct options *options, const char *argument);
 static int take_http_1_1(struct options *options, const char *argument);
 static int take_http_2(struct options *options, const char *argument);
+static int take_http_2_only(struct options *options, const char *argument);
+static int take_http_3(struct options *options, const char *argument);
+static int take_http_3_only(struct options *options, const char *argument);
 static int take_expect_bytes(struct options *options, const char *argument);
 static int take_basic(struct options *options, const char *argument);
 static int take_digest(struct options *options, const char *argument);
@@ -158,6 +161,11 @@ static const struct option table[] = {
     { '0', "http1.0", CALL, ASKING, 0, NULL, "speak HTTP/1.0", take_http_1_0 },
     { 0, "http1.1", CALL, ASKING, 0, NULL, "speak HTTP/1.1", take_http_1_1 },
     { 0, "http2", CALL, ASKING, 0, NULL, "speak HTTP/2", take_http_2 },
+    { 0, "http2-prior-knowledge", CALL, ASKING, 0, NULL, "speak nothing but HTTP/2, also over http:",
+      take_http_2_only },
+    { 0, "http3", CALL, ASKING, 0, NULL, "speak HTTP/3, or what TLS agrees on where UDP is stopped",
+      take_http_3 },
+    { 0, "http3-only", CALL, ASKING, 0, NULL, "speak nothing but HTTP/3", take_http_3_only },
     { 'm', "max-time", SECONDS, TALKING, AT(max_time_ms), "SECONDS", "for the whole request", NULL },
     { 0, "connect-timeout", SECONDS, TALKING, AT(connect_timeout_ms), "SECONDS", "until connected", NULL },
     { 0, "limit-rate", BYTES, ASKING, AT(limit_rate_bytes), "SPEED", "bytes a second; k, m, g", NULL },
@@ -199,7 +207,6 @@ static const struct option table[] = {
     { 'c', "cookie-jar", UNSUPPORTED, ASKING, 0, "FILE", "cookies can't be saved", NULL },
     { 0, "doh-url", UNSUPPORTED, TALKING, 0, "URL", "the operator sets it: [dns] doh_url", NULL },
     { 'P', "ftp-port", UNSUPPORTED, ASKING, 0, "ADDRESS", "a worker never listens; FTP is passive only", NULL },
-    { 0, "http3", UNSUPPORTED, ASKING, 0, NULL, "HTTP/3 is not there", NULL },
 };
 
 #define TABLE_LENGTH (sizeof table / sizeof table[0])
@@ -429,6 +436,27 @@ static int take_http_2(struct options *options, const char *argument)
 {
     (void)argument;
     options->http_version = "2";
+    return 0;
+}
+
+static int take_http_2_only(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->http_version = "2-only";
+    return 0;
+}
+
+static int take_http_3(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->http_version = "3";
+    return 0;
+}
+
+static int take_http_3_only(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->http_version = "3-only";
     return 0;
 }
 

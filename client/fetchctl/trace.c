@@ -115,6 +115,10 @@ void trace_done(const struct fetchd_done *done)
         fputs(", ", stderr);
         say_foreign(stderr, done->remote);
     }
+    if (done->alpn[0]) {
+        fputs(", ", stderr);
+        say_foreign(stderr, done->alpn);
+    }
     fprintf(stderr, ", %s, worker %u, attempt %u\n", done->reused ? "connection reused" : "new connection",
             done->worker, done->attempts);
 }

@@ -67,7 +67,7 @@ class Fetchctl(World):
         self.fails(2, '--no-such-option', args=['get', '--no-such-option', self.url('/1k')])
 
     def test_an_option_of_curl_that_is_not_there_yet(self):
-        for option in (['-c', 'jar'], ['--http3']):
+        for option in (['-c', 'jar'],):
             with self.subTest(option=option):
                 run = self.ctl('get', *option, self.url('/1k'))
                 self.assertNotEqual(run.returncode, 0)

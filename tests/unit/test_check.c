@@ -279,13 +279,27 @@ static void unknown_http_versions_are_refused(void **state)
 {
     (void)state;
     static const struct { const char *version; int result; } rows[] = {
-        { "", 0 }, { "1.0", 0 }, { "1.1", 0 }, { "2", 0 }, { "3", -1 }, { "0.9", -1 }, { "1", -1 },
+        { "", 0 }, { "1.0", 0 }, { "1.1", 0 }, { "2", 0 }, { "2-only", 0 }, { "0.9", -1 }, { "1", -1 },
+        { "3", FETCHD_HTTP3 - 1 }, { "30", -1 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct ipc_fetch fetch = request("http://a/");
         fetch.http_version = ipc_text(rows[i].version);
         assert_int_equal(check(&fetch), rows[i].result);
     }
+}
+
+static void http_3_alone_needs_tls_and_goes_through_no_proxy(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = request("https://a/");
+    fetch.http_version = ipc_text("3-only");
+    assert_int_equal(check(&fetch), FETCHD_HTTP3 - 1);
+    fetch.proxy = ipc_text("http://b");
+    assert_int_equal(check(&fetch), -1);
+    fetch = request("http://a/");
+    fetch.http_version = ipc_text("3-only");
+    assert_int_equal(check(&fetch), -1);
 }
 
 UNIT_TESTS(
@@ -303,4 +317,5 @@ UNIT_TESTS(
     TEST(nothing_hides_in_proxy_credentials_or_resolve),
     TEST(pins_are_hashes_and_never_files),
     TEST(credentials_tls_and_proxies_have_their_forms),
-    TEST(unknown_http_versions_are_refused))
+    TEST(unknown_http_versions_are_refused),
+    TEST(http_3_alone_needs_tls_and_goes_through_no_proxy))

@@ -168,7 +168,6 @@ static void what_is_unknown_is_refused(void **state)
                     WORDS(WORDS("--frob", "-Z", "-sZ", "--loc", "--locationx", "--=x", "--insecure=1")[i]),
                     EXIT_USAGE);
     expect_code(COMMAND_GET, WORDS("-c", "jar"), EXIT_UNSUPPORTED);
-    expect_code(COMMAND_GET, WORDS("--http3"), EXIT_UNSUPPORTED);
     expect_code(COMMAND_GET, WORDS("-o"), EXIT_USAGE);
 }
 

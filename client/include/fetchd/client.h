@@ -222,7 +222,9 @@ struct fetchd_options {
     int max_redirects;         /* 0: 50; negative: the first one is an error */
     bool compressed;           /* offer gzip, br and zstd, and decode the answer */
     bool fresh;                /* a connection of its own, closed afterwards */
-    const char *http_version;  /* "1.0", "1.1", "2"; NULL: the best that both sides have */
+    const char *http_version;  /* "1.0", "1.1"; "2": or 1.1, but by prior knowledge for http:; "2-only"; "3": or
+                                * what TLS agrees on where UDP does not get through soon; "3-only". NULL: the best
+                                * that TLS agrees on, or HTTP/3 where the origin announced it (RFC 7838) */
 
     unsigned connect_timeout_ms;  /* 0: the daemon's setting, for all four */
     unsigned headers_timeout_ms;
@@ -308,7 +310,7 @@ FETCHD_API void fetchd_options_init(struct fetchd_options *options, size_t size)
 
 struct fetchd_response {
     unsigned status;           /* of FTP the reply's code: 150 or 125 of a download, 226 of an upload */
-    const char *http_version;  /* "1.1", "2", or "" (FTP) */
+    const char *http_version;  /* "1.1", "2", "3", or "" (FTP) */
     const char *url;           /* of a RESPONSE the URL after redirects, of a HOP where it leads */
     const struct fetchd_header *headers;   /* in the order received, names as received */
     size_t header_count;
@@ -342,6 +344,7 @@ struct fetchd_done {
     uint64_t queue_us;         /* that the last attempt waited in the daemon for its turn */
     uint64_t redirect_us;      /* from the start of the first attempt to that of the last hop */
     uint64_t sent_us;          /* the last byte of the request had left; since the start of the last attempt */
+    const char *alpn;          /* what TLS agreed on: "http/1.1", "h2", "h3", or "" */
 };
 
 /* The value of the first header of that name in any case, or NULL. */

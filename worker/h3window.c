@@ -1,0 +1,107 @@
+/* HTTP/3 windows under a budget, between libcurl and ngtcp2. */
+#include "h3window.h"
+
+#include "transfer.h"
+#include "window.h"
+
+#include <ngtcp2/ngtcp2.h>
+
+#define CONNECTION_BYTES (8 * 1024 * 1024)
+#define SIDE_STREAMS 32                  /* control, QPACK, and kinds that nobody knows */
+#define SIDE_STREAM_BYTES (64 * 1024)
+
+/* ---- ngtcp2's functions, as libcurl calls them, and as they are ---- */
+
+int __real_ngtcp2_conn_extend_max_stream_offset(ngtcp2_conn *conn, int64_t stream_id, uint64_t bytes);
+int __real_ngtcp2_conn_client_new_versioned(
+    ngtcp2_conn **conn, const ngtcp2_cid *dcid, const ngtcp2_cid *scid, const ngtcp2_path *path,
+    uint32_t version, int callbacks_version, const ngtcp2_callbacks *callbacks, int settings_version,
+    const ngtcp2_settings *settings, int params_version, const ngtcp2_transport_params *params,
+    const ngtcp2_mem *memory, void *user_data);
+
+int __wrap_ngtcp2_conn_extend_max_stream_offset(ngtcp2_conn *conn, int64_t stream_id, uint64_t bytes);
+int __wrap_ngtcp2_conn_client_new_versioned(
+    ngtcp2_conn **conn, const ngtcp2_cid *dcid, const ngtcp2_cid *scid, const ngtcp2_path *path,
+    uint32_t version, int callbacks_version, const ngtcp2_callbacks *callbacks, int settings_version,
+    const ngtcp2_settings *settings, int params_version, const ngtcp2_transport_params *params,
+    const ngtcp2_mem *memory, void *user_data);
+
+/* libcurl keeps the easy handle with the stream; one of the connection's own has none. */
+static struct h3window *find(ngtcp2_conn *conn, int64_t stream_id)
+{
+    char *private = NULL;
+    CURL *curl = ngtcp2_conn_get_stream_user_data(conn, stream_id);
+    if (!curl || curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private) != CURLE_OK || !private)
+        return NULL;
+    struct transfer *transfer = ((struct easy *)(void *)private)->transfer;
+    return transfer ? &transfer->h3window : NULL;
+}
+
+/* By how much the window moves on for `bytes` that came: by as many, and some to grow or to shrink it. */
+static uint64_t step(struct h3window *window, uint64_t bytes)
+{
+    uint64_t most = (uint64_t)window_share(), now = window->open_bytes;
+    uint64_t wanted = now < most ? (most - now < bytes ? most : now + bytes)
+        : (now - most < bytes ? most : now - bytes);
+    window->open_bytes = wanted;
+    return bytes + wanted - now;
+}
+
+/* The first call for a stream opens it wide. Each other tells of bytes that came and that libcurl has. */
+int __wrap_ngtcp2_conn_extend_max_stream_offset(ngtcp2_conn *conn, int64_t stream_id, uint64_t bytes)
+{
+    struct h3window *window = find(conn, stream_id);
+    if (!window)
+        return __real_ngtcp2_conn_extend_max_stream_offset(conn, stream_id, bytes);
+    if (window->connection != conn || window->stream != stream_id) {
+        *window = (struct h3window){ .connection = conn, .stream = stream_id,
+                                     .open_bytes = WINDOW_LEAST_BYTES };
+        return 0;
+    }
+    if (window->paused) {
+        window->held_bytes += bytes;
+        return 0;
+    }
+    return __real_ngtcp2_conn_extend_max_stream_offset(conn, stream_id, step(window, bytes));
+}
+
+int __wrap_ngtcp2_conn_client_new_versioned(
+    ngtcp2_conn **conn, const ngtcp2_cid *dcid, const ngtcp2_cid *scid, const ngtcp2_path *path,
+    uint32_t version, int callbacks_version, const ngtcp2_callbacks *callbacks, int settings_version,
+    const ngtcp2_settings *settings, int params_version, const ngtcp2_transport_params *params,
+    const ngtcp2_mem *memory, void *user_data)
+{
+    ngtcp2_settings our_settings = *settings;
+    ngtcp2_transport_params ours = *params;
+    our_settings.max_window = CONNECTION_BYTES;
+    ours.initial_max_data = CONNECTION_BYTES;
+    ours.initial_max_stream_data_bidi_local = WINDOW_LEAST_BYTES;
+    ours.initial_max_stream_data_uni = SIDE_STREAM_BYTES;
+    ours.initial_max_streams_uni = SIDE_STREAMS;
+    ours.initial_max_streams_bidi = 0;   /* a server opens none (RFC 9114, 6.1) */
+    return __real_ngtcp2_conn_client_new_versioned(conn, dcid, scid, path, version, callbacks_version,
+                                                   callbacks, settings_version, &our_settings,
+                                                   params_version, &ours, memory, user_data);
+}
+
+/* ---- the transfer's side ---- */
+
+void h3window_reset(struct h3window *window)
+{
+    *window = (struct h3window){ .connection = NULL };
+}
+
+void h3window_pause(struct h3window *window)
+{
+    window->paused = true;
+}
+
+/* libcurl goes on with the stream by itself then, and sends what this leaves to be said. */
+void h3window_resume(struct h3window *window)
+{
+    uint64_t bytes = window->held_bytes;
+    window->paused = false;
+    window->held_bytes = 0;
+    if (window->connection && bytes > 0)
+        __real_ngtcp2_conn_extend_max_stream_offset(window->connection, window->stream, step(window, bytes));
+}

@@ -1,0 +1,17 @@
+/* Built without HTTP/3: libcurl has no QUIC, or it is not used. */
+#include "h3window.h"
+
+void h3window_reset(struct h3window *window)
+{
+    (void)window;
+}
+
+void h3window_pause(struct h3window *window)
+{
+    (void)window;
+}
+
+void h3window_resume(struct h3window *window)
+{
+    (void)window;
+}
