@@ -429,7 +429,7 @@ static void start_unexpecting(struct transfer *transfer)
     transfer->phase = PHASE_QUEUE;
     answer_reset(transfer);
     deadline_enter(&transfer->deadline, DEADLINE_CONNECT);
-    if (ipc_origin_parse(transfer->fetch->url, &origin, &reason) < 0 || !place(transfer, origin.key))
+    if (ipc_origin_parse(transfer->fetch->url, &origin, &reason) < 0 || !place(transfer, &origin))
         end_failed(transfer);
 }
 

@@ -17,6 +17,7 @@ LIMIT = 4 * MIB
 class Http3(World):
     """`origin` is one Caddy for all classes."""
     made, built = None, None
+    settings = {'tls.insecure': 'yes'}
 
     @classmethod
     def setUpClass(cls):
