@@ -234,6 +234,34 @@ static enum arrival on_control_reply(struct fetchd_client *client, struct fetchd
     return QUIET;
 }
 
+static enum arrival on_session_reply(struct fetchd_client *client, struct fetchd_request *request,
+                                     const struct ipc_frame *frame)
+{
+    struct ipc_session_reply reply;
+    (void)request;
+    if (!is_asked(client, frame))
+        return QUIET;
+    if (!decode(client, frame, &reply))
+        return BROKEN;
+    if (reply.error)
+        fail_question(client, reply.error);
+    text_add(&client->question.answer, frame->body, frame->body_length);
+    client->question.answered = true;
+    return QUIET;
+}
+
+/* Kept as it came: session.c makes structs of it. */
+static enum arrival on_session_state(struct fetchd_client *client, struct fetchd_request *request,
+                                     const struct ipc_frame *frame)
+{
+    (void)request;
+    if (!is_asked(client, frame))
+        return QUIET;
+    text_add(&client->question.answer, frame->body, frame->body_length);
+    client->question.answered = true;
+    return QUIET;
+}
+
 /* A question that is refused ends as a request would. */
 static enum arrival on_question_done(struct fetchd_client *client, const struct ipc_frame *frame)
 {
@@ -382,6 +410,9 @@ static const struct { on_frame *call; unsigned whose; } hearers[] = {
     [IPC_STATUS_REPLY] = { on_status_reply, REQUEST },
     [IPC_METRICS_REPLY] = { on_metrics_reply, REQUEST },
     [IPC_CONTROL_REPLY] = { on_control_reply, REQUEST },
+    [IPC_SESSION_REPLY] = { on_session_reply, REQUEST },
+    [IPC_SESSION_LIST_REPLY] = { on_session_state, REQUEST },
+    [IPC_SESSION_STATE] = { on_session_state, REQUEST },
 };
 
 static enum arrival arrive(struct fetchd_client *client, const struct ipc_frame *frame,

@@ -135,6 +135,7 @@ static void take_plain(struct ipc_fetch *fetch, const struct fetchd_options *opt
     fetch->fresh = options->fresh;
     fetch->attempts = options->attempts;
     fetch->retry_5xx = options->retry_5xx;
+    fetch->session = ipc_text(options->session);
 }
 
 static void take_proxy(struct ipc_fetch *fetch, const struct fetchd_options *options)

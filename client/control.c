@@ -59,16 +59,21 @@ int fetchd_connect(struct fetchd_client *client, int timeout_ms)
     return fetchd_ping(client, timeout_ms) < 0 ? -1 : 0;
 }
 
-static int ask(struct fetchd_client *client, unsigned number, bool as_json, int timeout_ms)
+int control_ask(struct fetchd_client *client, unsigned number, const void *message, int64_t deadline_ms)
 {
-    int64_t deadline_ms = wait_deadline(timeout_ms);
     if (begin_question(client) < 0)
         return FETCHD_FAILED;
     text_reset(&client->question.answer);
-    client->question.as_json = as_json;
     client->question.id = ++client->last_id;
-    client_say(client, number, client->question.id, NULL);
+    client_say(client, number, client->question.id, message);
     return wait_for_answer(client, deadline_ms);
+}
+
+static int ask(struct fetchd_client *client, unsigned number, bool as_json, int timeout_ms)
+{
+    if (client)
+        client->question.as_json = as_json;
+    return control_ask(client, number, NULL, wait_deadline(timeout_ms));
 }
 
 static char *ask_for_text(struct fetchd_client *client, unsigned number, bool as_json, int timeout_ms)

@@ -76,7 +76,7 @@ struct question {
     uint32_t id;               /* of STATUS and its like; 0: none is open */
     uint64_t token;            /* of PING; 0: none is open */
     bool answered, as_json;
-    struct text answer;        /* for people or programs, when there is more to say than yes */
+    struct text answer;        /* for people or programs, when there is more to say than yes; or a body */
     struct failure failure;    /* name NULL: none */
 };
 
@@ -205,6 +205,12 @@ const struct fetchd_event *event_of(struct fetchd_request *request);
 
 /* Acts on what has come and keeps all of it for later. */
 void event_keep_all(struct fetchd_client *client);
+
+/* ---- control.c ---- */
+
+/* Asks a question of its own id and waits for the answer, which is in client->question then: 0,
+ * FETCHD_TIMED_OUT, or FETCHD_FAILED with the client's failure set. `client` may be NULL. */
+int control_ask(struct fetchd_client *client, unsigned number, const void *message, int64_t deadline_ms);
 
 /* ---- wait.c ---- */
 

@@ -21,6 +21,7 @@ struct jar {
     unsigned requests;        /* that use it */
     bool removed;             /* has no place in the table any more; the last user frees it */
     uint64_t used_s;          /* when it was used last */
+    unsigned bound;           /* to the client connection of this number, with which it ends; 0: to none */
 
     bool persistent;          /* store.c keeps it in a file: */
     bool dirty;               /* the file is not up to date */

@@ -57,16 +57,20 @@ static struct ipc_text make_name(struct session *session, char ret_name[JAR_NAME
     return ipc_text(ret_name);
 }
 
-static void create_new(struct session *session, uint32_t id, struct ipc_text name, bool persistent)
+static void create_new(struct session *session, uint32_t id, struct ipc_text name,
+                       const struct ipc_session_create *create)
 {
-    struct jar *jar = jars_create(&session->principal->jars, name, persistent, (uint64_t)time(NULL));
+    struct jar *jar = jars_create(&session->principal->jars, name, create->persistent, (uint64_t)time(NULL));
     struct ipc_session_reply created = { .name = name };
     if (!jar) {
         refuse(session, id, IPC_ERROR_OUT_OF_MEMORY, NULL);
         return;
     }
-    log_debug("session %u: created the %s session %s", session->number, persistent ? "persistent" : "passing",
-              jar->name);
+    if (create->bound) {
+        jar->bound = session->number;
+        session->binds = true;
+    }
+    log_debug("session %u: created the session %s", session->number, jar->name);
     reply(session, id, &created);
 }
 
@@ -85,11 +89,13 @@ void jar_control_create(struct session *session, uint32_t id, const struct ipc_s
         refuse(session, id, IPC_ERROR_SESSION_EXISTS, NULL);
     else if (jars_count(jars) >= session->daemon->conf->session_count)
         refuse(session, id, IPC_ERROR_QUOTA_EXCEEDED, "this user has too many sessions ([sessions] count)");
+    else if (create->persistent && create->bound)
+        refuse(session, id, IPC_ERROR_REQUEST_INVALID, "a session is either persistent or ends with its connection");
     else if (create->persistent && !store_is_open(&session->daemon->store))
         refuse(session, id, IPC_ERROR_REQUEST_UNSUPPORTED,
                "this daemon has no folder for persistent sessions ([daemon] state_dir)");
     else
-        create_new(session, id, name, create->persistent);
+        create_new(session, id, name, create);
 }
 
 static void forget(struct daemon *daemon, struct jar *jar)
@@ -97,6 +103,15 @@ static void forget(struct daemon *daemon, struct jar *jar)
     if (jar->persistent)
         store_remove(&daemon->store, jar);
     jar_remove(jar);
+}
+
+void jar_control_unbind(struct session *session)
+{
+    for (struct jar *jar = session->principal->jars.by_name, *next; jar; jar = next) {
+        next = jar->handle.next;
+        if (jar->bound == session->number)
+            forget(session->daemon, jar);
+    }
 }
 
 void jar_control_destroy(struct session *session, uint32_t id, const struct ipc_session_destroy *destroy)

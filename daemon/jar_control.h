@@ -11,6 +11,9 @@ void jar_control_destroy(struct session *session, uint32_t id, const struct ipc_
 void jar_control_read(struct session *session, uint32_t id, const struct ipc_session_read *read);
 void jar_control_write(struct session *session, uint32_t id, const struct ipc_session_write *write);
 
+/* Forgets those that end with this connection. */
+void jar_control_unbind(struct session *session);
+
 /* Forgets those that nobody used for long, and saves what is dirty; once a second. */
 void jar_control_sweep(struct daemon *daemon);
 

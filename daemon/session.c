@@ -3,6 +3,7 @@
 
 #include "access.h"
 #include "daemon.h"
+#include "jar_control.h"
 #include "log.h"
 #include "methods.h"
 #include "principal.h"
@@ -55,6 +56,8 @@ void session_close(struct session *session)
     session->principal->sessions--;
     while (session->requests)
         request_event(session->requests, REQUEST_HANGUP, NULL);
+    if (session->binds)
+        jar_control_unbind(session);
     uv_close((uv_handle_t *)&session->timer, on_uv_closed);
     ipc_channel_close(&session->channel);
     log_debug("session %u: closed", session->number);

@@ -29,6 +29,7 @@ struct session {
     bool admin;
     struct queue_flow flow;          /* its requests that wait for a worker */
     bool greeted, closing, deaf;
+    bool binds;                      /* it has jars that end with it */
     unsigned open_handles;
     struct ipc_channel channel;
     uv_timer_t timer;                /* greeting, then half-sent frames */

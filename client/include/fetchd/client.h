@@ -297,6 +297,7 @@ struct fetchd_options {
     uint64_t max_header_bytes; /* of the answer, trailers included; 0, or more: the daemon's setting */
     const struct fetchd_header *query;   /* name=value pairs to put behind the URL's query, percent-encoded */
     size_t query_count;        /* by the library; a value of NULL: the name alone */
+    const char *session;       /* whose cookies and HSTS it uses, see SESSIONS below; NULL: none */
 };
 
 #define FETCHD_INLINE_BODY_BYTES 786432
@@ -575,6 +576,84 @@ FETCHD_API const struct fetchd_event *fetchd_next_event(struct fetchd_client *cl
 /* Sends, then waits until fetchd_next_event() has something: 1, or 0 when the time is over, a signal
  * came, or there is no connection that could bring an event. */
 FETCHD_API int fetchd_wait(struct fetchd_client *client, int timeout_ms);
+
+/* ---- sessions ----
+ *
+ * A session is a name under which requests share cookies (RFC 6265bis) and HSTS (RFC 6797). The daemon keeps
+ * it for the user: every client of the user sees it, no other user does, and what belongs to it survives
+ * this connection and any worker. What a response or a redirect set is in the session when its event
+ * comes. A request names its session in options.session; an unknown one is the error session.unknown.
+ *
+ *     fetchd_free(fetchd_session_create(client, "work", FETCHD_SESSION_MAY_EXIST, 5000));
+ *     struct fetchd_options options = { .size = sizeof options, .url = url, .session = "work" };
+ *
+ * The calls below wait for the daemon's answer, as fetchd_ping() does; what comes for requests meanwhile is
+ * kept. */
+
+struct fetchd_cookie {
+    const char *name;          /* "" for one without a name; never NULL from the library, NULL is "" to it */
+    const char *value;         /* bytes as the origin wrote them */
+    const char *domain;        /* lower case, without a dot first */
+    const char *path;          /* NULL or "" to the library: "/" */
+    int64_t expires;           /* Unix time; 0: with the session. To the library, one that is past: remove it */
+    bool host_only;            /* for the domain itself, not for hosts below it */
+    bool secure;               /* sent over TLS only */
+    bool http_only;
+};
+
+struct fetchd_cookies {
+    const struct fetchd_cookie *items;   /* oldest first */
+    size_t count;
+};
+
+struct fetchd_session {
+    const char *name;
+    bool persistent;
+    unsigned cookies, hsts_hosts;
+    unsigned requests;         /* open ones that use it */
+    uint64_t idle_ms;          /* since it was used last */
+};
+
+struct fetchd_sessions {
+    const struct fetchd_session *items;
+    size_t count;
+};
+
+enum {
+    FETCHD_SESSION_PERSISTENT = 1,   /* kept in a file, and there again after the daemon's restart */
+    FETCHD_SESSION_MAY_EXIST = 2,    /* one of that name is fine, as it is */
+    FETCHD_SESSION_BOUND = 4,        /* ends with this connection */
+};
+
+/* Makes a session; with `name` NULL the daemon chooses one. A name has letters, digits, '.', '_' and '-', at
+ * most 64, and no '.' first. Its name, to be freed with fetchd_free(), or NULL: session.exists,
+ * quota.exceeded, request.unsupported where nothing can be persistent, ... */
+FETCHD_API char *fetchd_session_create(struct fetchd_client *client, const char *name, unsigned flags, int timeout_ms);
+
+/* Forgets it, with its file. Requests under way go on without its cookies. 0, FETCHD_FAILED or FETCHD_TIMED_OUT. */
+FETCHD_API int fetchd_session_destroy(struct fetchd_client *client, const char *name, int timeout_ms);
+
+/* The user's sessions, to be freed with fetchd_free(). NULL on failure. */
+FETCHD_API struct fetchd_sessions *fetchd_session_list(struct fetchd_client *client, int timeout_ms);
+
+/* Its cookies, or with `url` those that a request for it would send; to be freed with fetchd_free(). NULL on
+ * failure. */
+FETCHD_API struct fetchd_cookies *fetchd_session_cookies(struct fetchd_client *client, const char *name,
+                                                         const char *url, int timeout_ms);
+
+/* Puts cookies into it, after forgetting all it has (HSTS too) with `clear`. Any domain may be named, but no
+ * public suffix, and the rules of Secure and of the prefixes __Host- and __Secure- hold. How many were
+ * taken, FETCHD_FAILED or FETCHD_TIMED_OUT; those that broke a rule are left out. */
+FETCHD_API int64_t fetchd_session_set(struct fetchd_client *client, const char *name, const struct fetchd_cookie *cookies,
+                                      size_t count, bool clear, int timeout_ms);
+
+/* The same from the text of a cookie file in Netscape's format, as curl and browsers' tools write it. Lines that are
+ * no cookies are left out, and with `junk_session` those that do not outlive a session. */
+FETCHD_API int64_t fetchd_session_import(struct fetchd_client *client, const char *name, const char *text, size_t size,
+                                         bool junk_session, int timeout_ms);
+
+/* Its cookies as such a text, to be freed with fetchd_free(). NULL on failure. */
+FETCHD_API char *fetchd_session_export(struct fetchd_client *client, const char *name, int timeout_ms);
 
 /* ---- the daemon itself ---- */
 
