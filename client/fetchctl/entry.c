@@ -76,6 +76,7 @@ static const struct field {
     { "tls_min", WORD, AT(tls_min), 0 },
     { "tls_max", WORD, AT(tls_max), 0 },
     { "tls_timeout_ms", NUMBER, AT(tls_timeout_ms), 0 },
+    { "session", WORD, AT(session), 0 },
     { "output", NAME, 0, 0 },
     { "id", ID, 0, 0 },
 };

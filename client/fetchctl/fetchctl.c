@@ -2,9 +2,11 @@
 #include "batch.h"
 #include "bench.h"
 #include "completion.h"
+#include "cookies.h"
 #include "get.h"
 #include "manual.h"
 #include "say.h"
+#include "session.h"
 #include "status.h"
 #include "top.h"
 #include "workers.h"
@@ -32,6 +34,8 @@ static const struct command commands[] = {
     { "ws", COMMAND_WS, "URL", "talk over a WebSocket, a message a line", ws_run },
     { "batch", COMMAND_BATCH, "FILE|-", "ask a list of URLs or JSON requests", batch_run },
     { "bench", COMMAND_BENCH, "URL", "fetch one URL many times and measure", run_bench },
+    { "session", COMMAND_SESSION, "create|list|destroy|cookies|import|export ...", "cookies kept under a name",
+      session_run },
     { "status", COMMAND_STATUS, "", "what the daemon is doing", status_run },
     { "workers", COMMAND_WORKERS, "", "its workers", workers_run },
     { "top", COMMAND_TOP, "", "the same live, a look each second", top_run },
@@ -101,7 +105,9 @@ static int run(const struct command *command, int argc, char **argv)
     if (code == 0) {
         struct fetchd_client *client = fetchd_open(NULL);
         fetchd_set_name(client, "fetchctl/" FETCHD_VERSION);
-        code = command->run(client, &options);
+        code = cookies_begin(client, &options);
+        if (code == 0)
+            code = cookies_end(client, &options, command->run(client, &options));
         fetchd_close(client);
     }
     options_finish(&options);

@@ -14,6 +14,7 @@ enum {
     COMMAND_REQUEST = 32, COMMAND_BATCH = 64, COMMAND_BENCH = 128, COMMAND_STATUS = 256,
     COMMAND_METRICS = 512, COMMAND_RELOAD = 1024, COMMAND_DRAIN = 2048, COMMAND_WS = 4096,
     COMMAND_WORKERS = 8192, COMMAND_TOP = 16384, COMMAND_COMPLETION = 32768,
+    COMMAND_SESSION = 65536,
 };
 
 #define COMMANDS_FETCHING \
@@ -33,7 +34,7 @@ struct options {
     struct text data;              /* all -d, joined */
     struct text query;             /* all --url-query, joined and encoded */
     bool has_data, data_is_json, data_in_query;
-    char *method, *upload, *proxy, *user, *user_agent, *referer, *cookie, *range, *continue_at, *write_out;
+    char *method, *upload, *proxy, *user, *user_agent, *referer, *range, *continue_at, *write_out;
     char *ca_file, *extra_ca_file, *cert_file, *key_file, *pinned_key;
     char *bearer, *proxy_user, *proxy_pool, *proxy_key, *proxy_ca_file;
     const char *auth, *proxy_auth, *tls_min, *tls_max;
@@ -56,6 +57,9 @@ struct options {
     uint64_t per_origin;           /* 0: no limit */
     bool ssl_required, ssl_tried, list_only, append, ftp_create_dirs;
     struct strings subprotocols;
+    struct strings cookies;        /* -b, cookies and files */
+    char *session, *cookie_jar;
+    bool junk_session, persistent;
     bool binary, reconnect;
     uint64_t count;                /* 0: not given */
     uint64_t ping_ms, interval_ms;

@@ -2,6 +2,7 @@
 #include "recipe.h"
 
 #include "client/query.h"
+#include "cookies.h"
 #include "date.h"
 #include "etag.h"
 #include "file.h"
@@ -80,16 +81,12 @@ static int take_headers(struct recipe *recipe, const struct options *options)
     return code;
 }
 
-static int take_cookie(struct recipe *recipe, const char *cookie)
+static void take_cookies(struct recipe *recipe, const struct options *options)
 {
-    if (!cookie)
-        return 0;
-    if (!strchr(cookie, '=')) {
-        say("-b %s: reading cookies from a file is not supported yet; write NAME=VALUE", cookie);
-        return EXIT_UNSUPPORTED;
-    }
-    recipe_add_default(recipe, "Cookie", cookie);
-    return 0;
+    char *header = cookies_header(options);
+    if (header)
+        recipe_add_default(recipe, "Cookie", header);
+    free(header);
 }
 
 static int take_range(struct recipe *recipe, const char *range)
@@ -242,6 +239,7 @@ static void take_plain(struct fetchd_options *asked, const struct options *optio
     asked->connect_to = (const char *const *)options->connect_to.items;
     asked->connect_to_count = options->connect_to.count;
     asked->insecure = options->insecure;
+    asked->session = options->session;
     asked->pinned_key = options->pinned_key;
     asked->tls_min = options->tls_min;
     asked->tls_max = options->tls_max;
@@ -270,7 +268,7 @@ int recipe_init(struct recipe *recipe, const struct options *options)
     if (code == 0 && options->referer)
         recipe_add_default(recipe, "Referer", options->referer);
     if (code == 0)
-        code = take_cookie(recipe, options->cookie);
+        take_cookies(recipe, options);
     if (code == 0)
         code = take_range(recipe, options->range);
     if (code == 0)

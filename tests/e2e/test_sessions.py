@@ -1,9 +1,12 @@
 """Sessions: cookies and HSTS that requests share under a name, whatever happens to workers and daemon."""
 import json
 import os
+import shutil
 import signal
+import subprocess
+import unittest
 
-from world import World, tap
+from world import World, paths, proc, tap
 from support import cookie_origin
 
 parse = cookie_origin.parse
@@ -194,6 +197,194 @@ class Sessions(Base):
         self.good(self.c.finish(id))
         self.c.session('create', name='s')
         self.assertEqual(self.sent(self.c), {})
+
+
+class Fetchctl(Base):
+    """-b, -c, -j, --session, and the command `session`."""
+    own_daemon = True
+
+    def setUp(self):
+        self.fetchd = self.begin()
+        self.folder = self.fetchd.folder
+        self.options = ['-s', *(word for name in self.origin.resolve for word in ('--resolve', name))]
+
+    def run_get(self, *args, **options):
+        return json.loads(self.ctl_good('get', *self.options, *args, **options))
+
+    def path(self, name):
+        return str(self.folder / name)
+
+    def test_a_jar_carries_cookies_from_run_to_run(self):
+        jar = ['-b', self.path('jar'), '-c', self.path('jar')]
+        self.run_get(*jar, self.origin.set('a=1', 'b=2; ' + FAR + '; Domain=shop.test; Secure; HttpOnly; Path=/'))
+        self.assertEqual(parse(self.run_get(*jar, self.origin.url())['cookie']), dict(a='1', b='2'))
+        self.assertEqual(parse(self.run_get('-j', '-b', self.path('jar'), self.origin.url())['cookie']), dict(b='2'))
+        lines = open(self.path('jar')).read().splitlines()
+        self.assertEqual(lines[0], '# Netscape HTTP Cookie File')
+        self.assertIn('www.shop.test\tFALSE\t/\tFALSE\t0\ta\t1', lines)
+        self.assertTrue(any(l.startswith('#HttpOnly_.shop.test\tTRUE\t/\tTRUE\t') and l.endswith('\tb\t2') for l in lines))
+        self.assertEqual(os.stat(self.path('jar')).st_mode & 0o777, 0o600)
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith('jar')], ['jar'])
+
+    def test_the_session_of_a_run_ends_with_it(self):
+        out = self.ctl_good('get', *self.options, '-o', '/dev/null', '-c', '-', self.origin.set('a=1')).decode()
+        self.assertIn('\ta\t1\n', out)
+        self.assertEqual(json.loads(self.ctl_good('session', 'list', '--json')), [])
+
+    def test_the_urls_of_one_run_share_it_and_redirects_too(self):
+        out = self.ctl_good('get', *self.options, '-L', '-b', '', '-o', '/dev/null', self.origin.set('a=1'),
+                            self.origin.set('b=2', to=self.origin.url()))
+        self.assertEqual(parse(json.loads(out)['cookie']), dict(a='1', b='2'))
+
+    def test_cookies_of_the_command_line_join_those_of_the_file(self):
+        open(self.path('jar'), 'w').write('www.shop.test\tFALSE\t/\tFALSE\t0\ta\tfile\n'
+                                          'www.shop.test\tFALSE\t/\tFALSE\t0\tb\tfile\n')
+        got = self.run_get('-b', 'b=line; c=line', '-b', self.path('jar'), '-b', 'd=more', self.origin.url())
+        self.assertEqual(got['cookie'], 'a=file; b=line; c=line; d=more')
+
+    def test_what_cant_be_read_or_written_is_said(self):
+        run = self.ctl('get', *self.options, '-b', str(self.folder), self.origin.url())
+        self.assertEqual(run.returncode, 26)
+        run = self.ctl('get', *self.options, '-c', '/nonexistent/jar', self.origin.url())
+        self.assertEqual(run.returncode, 23)
+        self.assertIn(b"can't write /nonexistent/jar", run.stderr)
+        run = self.ctl('get', *self.options, '--session', 'nobody', '-S', self.origin.url())
+        self.assertEqual(run.returncode, 3)
+        self.assertIn(b'session.unknown', run.stderr)
+
+    def test_a_session_by_hand(self):
+        self.assertEqual(self.ctl_good('session', 'create', 'work'), b'work\n')
+        self.run_get('--session', 'work', self.origin.set('a=1', 'b=2; Secure'))
+        self.assertEqual(parse(self.run_get('--session', 'work', self.origin.url())['cookie']), dict(a='1', b='2'))
+        shown = json.loads(self.ctl_good('session', 'cookies', 'work', '--json'))
+        self.assertEqual([(c['name'], c['value'], c['domain'], c['secure']) for c in shown],
+                         [('a', '1', 'www.shop.test', False), ('b', '2', 'www.shop.test', True)])
+        plain = self.origin.url(secure=False)
+        self.assertEqual(len(json.loads(self.ctl_good('session', 'cookies', 'work', plain, '--json'))), 1)
+        self.assertIn(b'Secure', self.ctl_good('session', 'cookies', 'work'))
+        self.ctl_good('session', 'export', 'work', self.path('file'))
+        self.assertEqual(self.ctl_good('session', 'create', 'other'), b'other\n')
+        self.assertEqual(self.ctl_good('session', 'import', 'other', self.path('file')), b'2\n')
+        self.assertEqual(self.ctl_good('session', 'import', 'other', input=b'junk\n\ttest\tTRUE\n'), b'0\n')
+        self.assertEqual(self.ctl_good('session', 'export', 'other'), self.ctl_good('session', 'export', 'work'))
+        listed = json.loads(self.ctl_good('session', 'list', '--json'))
+        self.assertEqual({s['name']: s['cookies'] for s in listed}, dict(work=2, other=2))
+        self.assertIn(b'memory', self.ctl_good('session', 'list'))
+        self.ctl_good('session', 'destroy', 'work', 'other')
+        self.assertEqual(self.ctl('session', 'destroy', 'work').returncode, 3)
+
+    def test_three_thousand_cookies_go_in_and_out(self):
+        lines = ['h%d.test\tFALSE\t/\tFALSE\t0\tn%d\t%s' % (i % 100, i, 'v' * (i % 1500)) for i in range(3000)]
+        self.ctl_good('session', 'create', 'big')
+        taken = self.ctl_good('session', 'import', 'big', input='\n'.join(lines).encode())
+        self.assertEqual(taken, b'3000\n')
+        self.assertEqual(self.ctl_good('session', 'export', 'big').decode().splitlines()[1:], lines)
+
+    @unittest.skipUnless(shutil.which('curl'), 'the distribution has no curl here')
+    def test_curl_reads_what_we_write_and_we_read_what_curl_writes(self):
+        self.run_get('-c', self.path('ours'), self.origin.set('a=1', 'b=2; ' + FAR, 'c=3; Domain=shop.test'))
+        curl = ['curl', '-s', '--noproxy', '*', '--cacert', str(self.authority.cert_path), *self.options[1:]]
+        seen = json.loads(subprocess.run([*curl, '-b', self.path('ours'), self.origin.url()], check=True,
+                                         stdout=subprocess.PIPE).stdout)
+        self.assertEqual(parse(seen['cookie']), dict(a='1', b='2', c='3'))
+        subprocess.run([*curl, '-b', self.path('ours'), '-c', self.path('theirs'), self.origin.set('d=4')], check=True,
+                       stdout=subprocess.DEVNULL)
+        self.assertEqual(parse(self.run_get('-b', self.path('theirs'), self.origin.url())['cookie']),
+                         dict(a='1', b='2', c='3', d='4'))
+
+
+class Persistence(Base):
+    own_daemon = True
+
+    def start(self, **options):
+        folder = options.pop('folder', None)
+        return self.begin(folder=folder, settings={'daemon.state_dir': str(self.state), **options.pop('settings', {})},
+                          **options)
+
+    def setUp(self):
+        self.state = paths.folder('s')
+
+    def files(self):
+        return sorted(os.listdir(self.state / 'sessions'))
+
+    def file(self, name='s'):
+        return self.state / 'sessions' / ('%d-%s.session' % (os.geteuid(), name))
+
+    def fill(self, fetchd):
+        with fetchd.connect() as c:
+            c.session('create', name='s', persistent=True)
+            c.session('create', name='passing')
+            self.get(c, self.origin.set('a=1', 'b=2; ' + FAR))
+            path = '/h?Strict-Transport-Security=max-age%3D100'
+            self.get(c, self.origin.url(path, host='shop.test'))
+
+    def check(self, fetchd):
+        with fetchd.connect() as c:
+            self.assertEqual([s['name'] for s in c.session('list')['sessions']], ['s'])
+            self.assertEqual(self.sent(c), dict(a='1', b='2'))
+            self.assertEqual(c.session('read', name='s')['hsts'][0]['host'], 'shop.test')
+
+    def test_persistent_sessions_outlive_the_daemon(self):
+        fetchd = self.start()
+        self.fill(fetchd)
+        fetchd.stop()
+        self.assertEqual(self.files(), [self.file().name])
+        self.assertEqual(os.stat(self.file()).st_mode & 0o777, 0o600)
+        self.check(self.start())
+
+    def test_and_the_daemons_sudden_death_once_they_are_written(self):
+        fetchd = self.start()
+        self.fill(fetchd)
+        # The record of HSTS was the last to come.
+        proc.until(lambda: self.file().exists() and b'\xa4hsts' in self.file().read_bytes(), 30, 'the file')
+        fetchd.crash()
+        self.check(self.start())
+
+    def test_a_damaged_file_is_set_aside_and_said(self):
+        fetchd = self.start()
+        self.fill(fetchd)
+        fetchd.stop()
+        whole = self.file().read_bytes()
+        self.file().write_bytes(whole[:len(whole) // 2])
+        fetchd = self.start()
+        fetchd.until_log(r'%s: it is cut short; it is now %s\.damaged' % (self.file().name, self.file().name))
+        with fetchd.connect() as c:
+            self.assertEqual(c.session('list'), {})
+            self.assertEqual(c.session('create', name='s', persistent=True), dict(name='s'))
+        fetchd.stop()
+        self.assertEqual(self.files(), [self.file().name, self.file().name + '.damaged'])
+
+    def test_a_destroyed_one_is_gone_from_the_disk(self):
+        fetchd = self.start()
+        self.fill(fetchd)
+        with fetchd.connect() as c:
+            c.session('destroy', name='s')
+        fetchd.stop()
+        self.assertEqual(self.files(), [])
+
+    def test_systemds_folder_is_taken_when_none_is_set(self):
+        fetchd = self.begin(env=dict(os.environ, STATE_DIRECTORY=str(self.state)))
+        with fetchd.connect() as c:
+            c.session('create', name='s', persistent=True)
+        fetchd.stop()
+        self.assertEqual(self.files(), [self.file().name])
+
+    def test_a_folder_of_somebody_elses_ends_the_start(self):
+        (self.state / 'sessions').mkdir(mode=0o777)
+        os.chmod(self.state / 'sessions', 0o777)
+        fetchd = self.make(settings={'daemon.state_dir': str(self.state)})
+        fetchd.spawn()
+        fetchd.finish(expect=1)
+        self.assertIn('[daemon] state_dir', fetchd.log())
+
+    def test_secrets_are_in_no_log(self):
+        fetchd = self.start()
+        with fetchd.connect() as c:
+            c.session('create', name='s', persistent=True)
+            self.get(c, self.origin.set('secretname=secretvalue; Path=/secretpath'))
+            c.session('write', name='s', cookies=[dict(name=b'secretname', value=b'secretvalue', domain='test')])
+        fetchd.stop()
+        self.assertNotIn('secret', fetchd.log())
 
 
 if __name__ == '__main__':
