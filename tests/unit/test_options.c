@@ -167,7 +167,7 @@ static void what_is_unknown_is_refused(void **state)
         expect_code(COMMAND_GET,
                     WORDS(WORDS("--frob", "-Z", "-sZ", "--loc", "--locationx", "--=x", "--insecure=1")[i]),
                     EXIT_USAGE);
-    expect_code(COMMAND_GET, WORDS("-c", "jar"), EXIT_UNSUPPORTED);
+    expect_code(COMMAND_GET, WORDS("--ftp-port", "-"), EXIT_UNSUPPORTED);
     expect_code(COMMAND_GET, WORDS("-o"), EXIT_USAGE);
 }
 
