@@ -2,6 +2,7 @@
 #include "conf.h"
 
 #include "member.h"
+#include "proxy.h"
 #include "rule.h"
 
 #include <assert.h>
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { STRING, PROGRAM, LIST, RULES, MEMBERS, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
+enum type { STRING, PROGRAM, LIST, RULES, PROXIES, MEMBERS, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
 enum when { LIVE, ROLL, START };
 
 struct row {
@@ -30,6 +31,7 @@ struct row {
 #define RANGE_PROGRAM(low, high) (low), (high), NULL
 #define RANGE_LIST(low, high) (low), (high), NULL
 #define RANGE_RULES(low, high) (low), (high), NULL
+#define RANGE_PROXIES(low, high) (low), (high), NULL
 #define RANGE_MEMBERS(low, high) (low), (high), NULL
 #define RANGE_NUMBER(low, high) (low), (high), NULL
 #define RANGE_BOOLEAN(low, high) 0, 1, NULL
@@ -57,6 +59,11 @@ static const struct row origin_rows[] = {
 static const struct row class_rows[] = {
 #include "class.def"
 };
+#define SETTING(section, key, TYPE, field, initial, low, high, when, help)                                    \
+    { #section, #key, TYPE, offsetof(struct conf_proxy_pool, field), initial, RANGE_##TYPE(low, high), when, help },
+static const struct row proxy_pool_rows[] = {
+#include "proxy_pool.def"
+};
 
 /* THE table of their kinds. Each set ends with the section "*", of all that no other one holds for. */
 static const struct kind {
@@ -73,6 +80,9 @@ static const struct kind {
     { "class", class_rows, sizeof class_rows / sizeof class_rows[0], offsetof(struct conf, classes),
       sizeof(struct conf_class), true,
       "; for classes of users, by any name; the first that a client is a member of holds, \"*\" for all others\n" },
+    { "proxy_pool", proxy_pool_rows, sizeof proxy_pool_rows / sizeof proxy_pool_rows[0],
+      offsetof(struct conf, proxy_pools), sizeof(struct conf_proxy_pool), true,
+      "; for proxies that requests share by the name of the pool (fetchctl --proxy-pool NAME); \"*\" is none\n" },
 };
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])
 #define NAMED_ROWS 32   /* most rows of a kind */
@@ -203,7 +213,7 @@ static void clear_members(struct conf_members *members)
 
 static bool is_list(const struct row *row)
 {
-    return row->type == LIST || row->type == RULES || row->type == MEMBERS;
+    return row->type == LIST || row->type == RULES || row->type == PROXIES || row->type == MEMBERS;
 }
 
 static void clear_items(const struct row *row, void *place)
@@ -233,7 +243,8 @@ static const char *add_member(const struct row *row, const char *item, size_t le
 
 static const char *add_item(const struct row *row, const char *item, size_t length, struct conf_list *list)
 {
-    const char *wrong = row->type == RULES ? conf_rule_check(item, length) : NULL;
+    const char *wrong = row->type == RULES ? conf_rule_check(item, length)
+                      : row->type == PROXIES ? conf_proxy_check(item, length) : NULL;
     if (wrong)
         return wrong;
     if (list->count >= row->high)
@@ -268,7 +279,7 @@ static const char *set_value(const struct row *row, const char *text, void *plac
     switch (row->type) {
     case STRING: return set_string(row, text, place);
     case PROGRAM: return set_program(row, text, place);
-    case LIST: case RULES: case MEMBERS: return add_items(row, text, place);
+    case LIST: case RULES: case PROXIES: case MEMBERS: return add_items(row, text, place);
     case NUMBER: case DURATION: case SIZE: return set_number(row, text, place);
     case BOOLEAN: return set_boolean(text, place);
     case CHOICE: return set_choice(row, text, place);
@@ -515,7 +526,9 @@ static int apply(struct conf *conf, const char *section, const char *key, const 
     bool again = seen && seen[row - target.rows];
     const char *wrong = set_row(row, target.record, value, again);
     if (wrong) {
-        snprintf(ret_error, CONF_ERROR_BYTES, "[%.64s] %s = %.100s: %s (%s)", section, key, value, wrong, row->help);
+        bool secret = row->type == PROXIES;   /* passwords stand there */
+        snprintf(ret_error, CONF_ERROR_BYTES, "[%.64s] %s = %.100s: %s (%s)", section, key,
+                 secret ? "..." : value, wrong, row->help);
         return -1;
     }
     assert(target.rows == rows || target.count <= NAMED_ROWS);
@@ -659,7 +672,7 @@ static void print_value(const struct row *row, const void *record, FILE *out)
     case STRING: case PROGRAM: fputs(*(char *const *)place, out); break;
     case BOOLEAN: fputs(*(const bool *)place ? "yes" : "no", out); break;
     case NUMBER: case DURATION: case SIZE: print_number(row, *(const uint64_t *)place, out); break;
-    case LIST: case RULES:
+    case LIST: case RULES: case PROXIES:
         for (size_t i = 0; i < list->count; i++)
             print_item(list->items[i], &column, i == 0, out);
         break;
@@ -718,8 +731,8 @@ static void describe_row(const struct row *row, const char *section, const char 
                          void (*on_setting)(const struct conf_setting *setting))
 {
     static const char *const types[] = {
-        [STRING] = "string", [PROGRAM] = "path", [LIST] = "list", [RULES] = "rules", [MEMBERS] = "members",
-        [NUMBER] = "number",
+        [STRING] = "string", [PROGRAM] = "path", [LIST] = "list", [RULES] = "rules", [PROXIES] = "proxies",
+        [MEMBERS] = "members", [NUMBER] = "number",
         [BOOLEAN] = "yes no", [DURATION] = "duration", [SIZE] = "size", [CHOICE] = "",
     };
     static const char *const when[] = { "live", "roll", "start" };
@@ -769,7 +782,7 @@ static bool same_value(const struct row *row, const void *a, const void *b)
     const void *left = place_of(row, a), *right = place_of(row, b);
     switch (row->type) {
     case STRING: case PROGRAM: return strcmp(*(char *const *)left, *(char *const *)right) == 0;
-    case LIST: case RULES: return same_list(left, right);
+    case LIST: case RULES: case PROXIES: return same_list(left, right);
     case MEMBERS: return same_members(left, right);
     case BOOLEAN: return *(const bool *)left == *(const bool *)right;
     case NUMBER: case DURATION: case SIZE: case CHOICE: return *(const uint64_t *)left == *(const uint64_t *)right;

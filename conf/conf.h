@@ -16,6 +16,7 @@ struct conf_list { char **items; size_t count; };
 #define CONF_C_TYPE_PROGRAM char *
 #define CONF_C_TYPE_LIST struct conf_list
 #define CONF_C_TYPE_RULES struct conf_list
+#define CONF_C_TYPE_PROXIES struct conf_list
 #define CONF_C_TYPE_MEMBERS struct conf_members
 #define CONF_C_TYPE_NUMBER uint64_t
 #define CONF_C_TYPE_BOOLEAN bool
@@ -37,12 +38,20 @@ struct conf_class {
 #include "class.def"
 };
 
+/* One [proxy_pool "NAME"] section, or an empty one ("*"). */
+struct conf_proxy_pool {
+    char *name;
+#define SETTING(section, key, TYPE, field, initial, low, high, when, help) CONF_C_TYPE_##TYPE field;
+#include "proxy_pool.def"
+};
+
 /* All sections of a kind, in the file's order; the last one is "*". */
 struct conf_set { void **records; size_t count; };
 
 struct conf {
     struct conf_set origins;   /* of struct conf_origin */
     struct conf_set classes;   /* of struct conf_class */
+    struct conf_set proxy_pools;   /* of struct conf_proxy_pool */
 #define SETTING(section, key, TYPE, field, initial, low, high, when, help) CONF_C_TYPE_##TYPE field;
 #include "settings.def"
 };

@@ -34,7 +34,6 @@
 #define HEALTH_TICKS 10
 #define LINGER_MS 2000                   /* past the drain deadline, for the last bytes */
 #define LINGER_STEP_MS 20
-#define CA_LIMIT_BYTES (768 * 1024)      /* one SETTINGS frame carries them */
 
 /* ---- workers ---- */
 
@@ -66,7 +65,7 @@ void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
     settings.build = IPC_TEXT(FETCHD_VERSION);
     settings.worker = supervisor->number;
     settings.log_level = (uint64_t)log_level_of(conf);
-    settings.ca_pem = (struct ipc_bytes){ daemon->ca_pem, daemon->ca_length };
+    settings.ca_pem = (struct ipc_bytes){ daemon->authorities.pem, daemon->authorities.length };
     settings.egress_allow = borrow_list(&conf->egress_allow, allow);
     settings.egress_deny = borrow_list(&conf->egress_deny, deny);
     settings.connect_timeout_ms = conf->connect_timeout_ms;
@@ -239,6 +238,20 @@ static void tell_manager(struct daemon *daemon, void (*tell)(const char *status)
     snprintf(daemon->told, sizeof daemon->told, "%s", text);
 }
 
+/* A CA file that was renewed holds without a reload; workers take it as they take new settings. */
+static void watch_ca(struct daemon *daemon)
+{
+    char reason[CONF_ERROR_BYTES];
+    if (daemon->state != DAEMON_RUNNING || !authorities_changed(&daemon->authorities, daemon->conf->ca_file))
+        return;
+    if (authorities_read(&daemon->authorities, daemon->conf->ca_file, reason, sizeof reason) < 0) {
+        log_warning("daemon: %s; keeping what was read before", reason);
+        return;
+    }
+    log_notice("daemon: [tls] ca_file has changed, renewing the workers one by one");
+    crew_roll(&daemon->crew);
+}
+
 static void on_uv_tick(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
@@ -251,6 +264,7 @@ static void on_uv_tick(uv_timer_t *timer)
     jar_control_sweep(daemon);
     if (now_ms > ORIGIN_MEMORY_MS)
         origins_expire(&daemon->origins, now_ms - ORIGIN_MEMORY_MS);
+    watch_ca(daemon);
     crew_check(&daemon->crew);
     if (++daemon->ticks % HEALTH_TICKS == 0)
         crew_judge(&daemon->crew);
@@ -436,26 +450,9 @@ static void on_difference(const char *section, const char *key, void *context)
     log_warning("daemon: [%s] %s needs a restart, keeping its old value", section, key);
 }
 
-/* Replaces the authorities that workers are sent; on failure the old ones stay. */
 static int read_ca(struct daemon *daemon, const struct conf *conf, char ret_error[CONF_ERROR_BYTES])
 {
-    FILE *file = *conf->ca_file ? fopen(conf->ca_file, "r") : NULL;
-    uint8_t *pem = file ? malloc(CA_LIMIT_BYTES + 1) : NULL;
-    size_t length = pem ? fread(pem, 1, CA_LIMIT_BYTES + 1, file) : 0;
-    const char *wrong = *conf->ca_file && !file ? strerror(errno)
-                      : file && !pem ? "not enough memory"
-                      : length > CA_LIMIT_BYTES ? "is larger than 768 KiB" : NULL;
-    if (file)
-        fclose(file);
-    if (wrong) {
-        snprintf(ret_error, CONF_ERROR_BYTES, "[tls] ca_file = %.300s: %s", conf->ca_file, wrong);
-        free(pem);
-        return -1;
-    }
-    free(daemon->ca_pem);
-    daemon->ca_pem = pem;
-    daemon->ca_length = length;
-    return 0;
+    return authorities_read(&daemon->authorities, conf->ca_file, ret_error, CONF_ERROR_BYTES);
 }
 
 /* Like the authorities, workers' user is looked up before anything is applied. */
@@ -497,6 +494,8 @@ static void apply_conf(struct daemon *daemon, struct conf *wanted)
     conf_compare(old, wanted, on_difference, NULL);
     daemon->conf = wanted;
     origins_configure(&daemon->origins, wanted);
+    if (proxypools_configure(&daemon->proxypools, wanted) < 0)
+        log_error("daemon: no memory for the proxy pools, keeping the old ones");
     configure_log(wanted);
     judge_sessions(daemon);
     conf_destroy(old);
@@ -685,11 +684,12 @@ static void finish(struct daemon *daemon)
     principals_finish(&daemon->principals);
     suffixes_close(daemon->suffixes);
     proxies_finish(&daemon->proxies);
+    proxypools_finish(&daemon->proxypools);
     origins_expire(&daemon->origins, UINT64_MAX);
     ipc_decoder_finish(&daemon->decoder);
     ipc_decoder_finish(&daemon->kept_decoder);
     ipc_hub_finish(&daemon->hub);
-    free(daemon->ca_pem);
+    authorities_finish(&daemon->authorities);
     conf_destroy(daemon->conf);
 }
 
@@ -702,7 +702,7 @@ static int prepare(struct daemon *daemon)
     name_instance(daemon);
     if (ipc_decoder_init(&daemon->decoder) < 0 || ipc_decoder_init(&daemon->kept_decoder) < 0)
         return -1;
-    if (find_worker(daemon) < 0)
+    if (find_worker(daemon) < 0 || proxypools_configure(&daemon->proxypools, daemon->conf) < 0)
         return -1;
     if (!(daemon->suffixes = suffixes_open())) {
         log_error("daemon: libpsl has no public suffix list; install the package publicsuffix");

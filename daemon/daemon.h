@@ -3,6 +3,7 @@
 #define DAEMON_DAEMON_H
 
 #include "account.h"
+#include "authorities.h"
 #include "crew.h"
 #include "exporter.h"
 #include "gate.h"
@@ -10,6 +11,7 @@
 #include "origin.h"
 #include "principal.h"
 #include "proxy.h"
+#include "proxypool.h"
 #include "queue.h"
 #include "store.h"
 
@@ -60,8 +62,7 @@ struct daemon {
 
     struct crew crew;
     struct account worker_account;
-    uint8_t *ca_pem;
-    size_t ca_length;
+    struct authorities authorities;
 
     struct principals principals;
     struct suffixes *suffixes;
@@ -78,6 +79,7 @@ struct daemon {
     struct origins origins;
     struct gates gates;
     struct proxies proxies;
+    struct proxypools proxypools;
     uint32_t random;                    /* the state of daemon_random */
 
     struct ipc_decoder decoder;         /* for what is being read */

@@ -267,6 +267,52 @@ static void write_proxy_tls(struct writing *writing)
     }
 }
 
+static void visit_pooled(struct writing *writing, void (*visit)(struct writing *writing, const char *pool,
+                                                                const struct pooled_proxy *proxy))
+{
+    const struct proxypools *pools = &writing->daemon->proxypools;
+    for (size_t i = 0; i < pools->count; i++)
+        for (size_t k = 0; k < pools->pools[i].count; k++)
+            visit(writing, pools->pools[i].name, pools->pools[i].proxies[k]);
+}
+
+/* A pool may name one proxy with several credentials, which are no label: hence the place in the pool. */
+static size_t place_of(const struct writing *writing, const char *pool, const struct pooled_proxy *proxy)
+{
+    const struct proxypool *found = proxypools_find(&writing->daemon->proxypools, ipc_text(pool));
+    size_t place = 0;
+    while (found && place < found->count && found->proxies[place] != proxy)
+        place++;
+    return place + 1;
+}
+
+static void put_pooled(struct writing *writing, const char *pool, const struct pooled_proxy *proxy, const char *more,
+                       uint64_t value)
+{
+    put(writing, "%s{pool=\"%s\",place=\"%zu\",proxy=\"%s\"%s} %llu\n", writing->name, pool,
+        place_of(writing, pool, proxy), proxy->label, more, (unsigned long long)value);
+}
+
+static void put_pooled_up(struct writing *writing, const char *pool, const struct pooled_proxy *proxy)
+{
+    put_pooled(writing, pool, proxy, "", !pooled_proxy_rests(proxy, uv_now(&writing->daemon->loop)));
+}
+
+static void put_pooled_attempts(struct writing *writing, const char *pool, const struct pooled_proxy *proxy)
+{
+    put_pooled(writing, pool, proxy, ",result=\"ok\"", proxy->attempts - proxy->failed);
+    put_pooled(writing, pool, proxy, ",result=\"error\"", proxy->failed);
+}
+
+static void put_pooled_ejections(struct writing *writing, const char *pool, const struct pooled_proxy *proxy)
+{
+    put_pooled(writing, pool, proxy, "", proxy->ejections);
+}
+
+static void write_pooled_up(struct writing *writing) { visit_pooled(writing, put_pooled_up); }
+static void write_pooled_attempts(struct writing *writing) { visit_pooled(writing, put_pooled_attempts); }
+static void write_pooled_ejections(struct writing *writing) { visit_pooled(writing, put_pooled_ejections); }
+
 /* The last one, so that it knows all. */
 static void write_dropped(struct writing *writing) { put_value(writing, writing->dropped); }
 
@@ -300,6 +346,11 @@ static const struct family {
     { "fetchd_origin_breaker_open", "gauge", "1 while requests to an origin pause.", write_origin_breaker, NULL },
     { "fetchd_origin_tls_failures_total", "counter", "Failed TLS handshakes, by origin and reason.", write_origin_tls, NULL },
     { "fetchd_proxy_tls_handshakes_total", "counter", "TLS handshakes through a proxy, by result.", write_proxy_tls, NULL },
+    { "fetchd_proxy_pool_up", "gauge", "1 for a proxy of a pool that is used, 0 for one that rests.", write_pooled_up, NULL },
+    { "fetchd_proxy_pool_attempts_total", "counter", "Attempts through a proxy of a pool; error: by its fault.",
+      write_pooled_attempts, NULL },
+    { "fetchd_proxy_pool_ejections_total", "counter", "How often a proxy of a pool was sent to rest.",
+      write_pooled_ejections, NULL },
     { "fetchd_metrics_dropped", "gauge", "Samples left out here, because there were too many.", write_dropped, NULL },
 };
 

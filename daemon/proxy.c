@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "http://user:password@host:3128/" -> "host:3128". Whatever stands before the last @ is not kept. */
-static void write_label(struct ipc_text name, char ret_label[PROXY_LABEL_BYTES])
+/* Whatever stands before the last @ is not kept. */
+void proxy_write_label(struct ipc_text name, char ret_label[PROXY_LABEL_BYTES])
 {
     const char *at = name.data, *end = name.data + name.length;
     for (const char *c = at; c + 2 < end; c++) {
@@ -33,7 +33,7 @@ struct proxy *proxies_find(struct proxies *proxies, struct ipc_text name)
     struct proxy *proxy;
     if (name.length == 0)
         return NULL;
-    write_label(name, label);
+    proxy_write_label(name, label);
     HASH_FIND(handle, proxies->by_label, label, strlen(label), proxy);
     if (!proxy && HASH_CNT(handle, proxies->by_label) >= PROXIES_MOST) {
         snprintf(label, sizeof label, "other");

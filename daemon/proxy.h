@@ -20,6 +20,9 @@ struct proxy {
 
 struct proxies { struct proxy *by_label; };
 
+/* "http://user:password@host:3128/" -> "host:3128". */
+void proxy_write_label(struct ipc_text name, char ret_label[PROXY_LABEL_BYTES]);
+
 /* The counters of the proxy that a FETCH names; NULL when it names none, or without memory. They
  * stay until proxies_finish. */
 struct proxy *proxies_find(struct proxies *proxies, struct ipc_text name);

@@ -130,6 +130,21 @@ static void note_outcome(struct request *request, bool success)
         log_notice("origin %s: breaker %s", origin->key, origin_breaker_name(origin->breaker));
 }
 
+static void note_pooled(struct request *request, enum ipc_error_code code)
+{
+    struct pooled_proxy *proxy = request->pooled;
+    if (!proxy || request->pooled_failed)
+        return;
+    if (code == IPC_ERROR_NONE) {
+        pooled_proxy_note_success(proxy);
+    } else if (pooled_proxy_is_fault(code)) {
+        request->pooled_failed = true;
+        if (pooled_proxy_note_failure(proxy, uv_now(&request->daemon->loop)))
+            log_notice("proxy %s: %llu failures in a row, the last: %s; not used for %llu ms", proxy->label,
+                       (unsigned long long)proxy->in_row, ipc_error_name(code), (unsigned long long)proxy->cooldown_ms);
+    }
+}
+
 /* ---- life ---- */
 
 static void set_retrying(struct request *request, bool retrying)
@@ -174,6 +189,8 @@ static void destroy(struct request *request)
         jar_release(request->jar, (uint64_t)time(NULL));
     if (request->origin)
         origins_release(&request->daemon->origins, request->origin);
+    if (request->pooled)
+        pooled_proxy_release(request->pooled);
     ipc_secret_free(request->kept);
     free(request);
 }
@@ -336,11 +353,48 @@ static int read_kept(struct request *request, struct ipc_fetch *ret_fetch)
     return ipc_unpack(&request->daemon->kept_decoder, IPC_CLIENT, &frame, ret_fetch);
 }
 
+/* Again and again the same, until it fails: its hops are of one request. */
+static bool take_pooled(struct request *request, const struct ipc_fetch *fetch)
+{
+    struct daemon *daemon = request->daemon;
+    struct proxypool *pool = proxypools_find(&daemon->proxypools, fetch->proxy_pool);
+    struct proxypool_key key = { session_principal(request->session),
+                                 fetch->proxy_key.length > 0 ? fetch->proxy_key : fetch->session };
+    struct pooled_proxy *old = request->pooled;
+    if (old && !request->pooled_failed)
+        return true;
+    request->pooled = pool ? proxypool_take(pool, key, old, uv_now(&daemon->loop)) : NULL;
+    request->pooled_failed = false;
+    if (old)
+        pooled_proxy_release(old);
+    if (request->pooled)
+        request->proxy = proxies_find(&daemon->proxies, ipc_text(request->pooled->url));
+    return request->pooled != NULL;
+}
+
+/* What a worker is told is a proxy, and that the operator named it. */
+static bool set_pooled(struct request *request, struct ipc_fetch *fetch)
+{
+    if (fetch->proxy_pool.length == 0)
+        return true;
+    if (!take_pooled(request, fetch))
+        return false;
+    fetch->proxy = ipc_text(request->pooled->url);
+    fetch->proxy_exempt = true;
+    fetch->proxy_pool = fetch->proxy_key = (struct ipc_text){ NULL, 0 };
+    return true;
+}
+
 static void place(struct request *request, struct supervisor *supervisor)
 {
     struct ipc_fetch fetch;
     if (read_kept(request, &fetch) < 0) {
         fail(request, IPC_ERROR_INTERNAL, false, request->daemon->kept_decoder.reason);
+        destroy(request);
+        return;
+    }
+    if (!set_pooled(request, &fetch)) {
+        fail(request, IPC_ERROR_PROXY_UNAVAILABLE, true, NULL);
         destroy(request);
         return;
     }
@@ -483,6 +537,21 @@ static const char *not_allowed(const struct conf *conf, const struct ipc_fetch *
     return NULL;
 }
 
+/* A request has one proxy, and a pool that is there. */
+static bool pool_is_wrong(const struct daemon *daemon, const struct ipc_fetch *fetch, char *ret_reason, size_t size)
+{
+    if (fetch->proxy_pool.length == 0)
+        return false;
+    if (fetch->proxy.length > 0)
+        snprintf(ret_reason, size, "a request has a proxy or a proxy_pool, not both");
+    else if (!proxypools_find(&daemon->proxypools, fetch->proxy_pool))
+        snprintf(ret_reason, size, "there is no [proxy_pool \"%.*s\"], or none with urls", (int)fetch->proxy_pool.length,
+                 fetch->proxy_pool.data);
+    else
+        return false;
+    return true;
+}
+
 static bool over_quota(const struct session *session, size_t bytes, char ret_reason[QUOTA_REASON_BYTES])
 {
     struct quota quota = session_quota(session);
@@ -536,6 +605,8 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
         refuse(session, id, IPC_ERROR_REQUEST_UNSUPPORTED, false, text);
     } else if ((reason = not_allowed(daemon->conf, fetch))) {
         refuse(session, id, IPC_ERROR_ACCESS_DENIED, false, reason);
+    } else if (pool_is_wrong(daemon, fetch, text, sizeof text)) {
+        refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, text);
     } else if (session_streams(session) >= daemon->conf->streams) {
         refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests open on this connection ([daemon] streams)");
     } else if (daemon->in_flight >= daemon->conf->requests) {
@@ -744,6 +815,7 @@ static void take_hop(struct request *request, const struct ipc_hop *hop)
     const char *reason;
     bool had_body = request->streamed && request->body_asked;
     note_outcome(request, true);
+    note_pooled(request, IPC_ERROR_NONE);
     request->from_public = hop->from_public;
     if (request->redirects >= request->max_redirects) {
         end_at_hop(request, IPC_ERROR_REDIRECT_LIMIT, NULL);
@@ -887,6 +959,7 @@ static void answer(struct request *request, const struct request_detail *detail)
 {
     const struct ipc_response *response = &detail->message->response;
     note_outcome(request, response->status < 500);
+    note_pooled(request, IPC_ERROR_NONE);
     if (!remember(request, response->set_cookies.items, response->set_cookies.count, response->hsts)
         || retry_answer(request, response))
         return;
@@ -919,9 +992,20 @@ static void note_handshake(struct request *request, const struct ipc_done *done)
     }
 }
 
+/* Through another proxy of the pool all may be well, whatever this one's fault. */
+static struct retry_class classify(const struct request *request, enum ipc_error_code code)
+{
+    if (request->pooled && pooled_proxy_is_fault(code))
+        return (struct retry_class){ .origins_fault = false, .passing = true, .nothing_arrived = true };
+    return retry_classify(code);
+}
+
 static bool retry_failure(struct request *request, const struct ipc_failure *failure)
 {
-    struct retry_class class = retry_classify(ipc_error_find(failure->name.data, failure->name.length));
+    enum ipc_error_code code = ipc_error_find(failure->name.data, failure->name.length);
+    struct retry_class class = classify(request, code);
+    if (request->state == REQUEST_PLACED)
+        note_pooled(request, code);
     if (class.origins_fault)
         note_outcome(request, false);
     if (request->state != REQUEST_PLACED || !class.passing || !may_retry(request)

@@ -17,6 +17,7 @@ struct queue_flow;
 struct origin;
 struct jar;
 struct proxy;
+struct pooled_proxy;
 struct sleeper;
 struct gate;
 
@@ -82,6 +83,8 @@ struct request {
     uint8_t *kept;                    /* the FETCH's body as it would be sent again */
     size_t kept_length;
     struct proxy *proxy;              /* NULL without one */
+    struct pooled_proxy *pooled;      /* the one it has of a pool */
+    bool pooled_failed;               /* the next attempt is another's */
     struct jar *jar;                  /* its session's cookies and HSTS; NULL without one */
     struct origin *origin;
     bool parked, unparked;            /* in its origin's line; out of it, to ask again */

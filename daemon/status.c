@@ -11,6 +11,7 @@
 
 #define STATUS_WORKERS 1024   /* all as in messages.def */
 #define STATUS_ORIGINS 256
+#define STATUS_PROXIES 256
 #define STATUS_USERS 256
 #define STATUS_CLASS_BYTES 64
 
@@ -102,6 +103,41 @@ static size_t fill_users(const struct daemon *daemon, struct ipc_user_status **r
     return count < STATUS_USERS ? count : STATUS_USERS;
 }
 
+static size_t count_proxies(const struct proxypools *pools)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pools->count; i++)
+        count += pools->pools[i].count;
+    return count < STATUS_PROXIES ? count : STATUS_PROXIES;
+}
+
+static struct ipc_proxy_status proxy_status(const char *pool, const struct pooled_proxy *proxy, uint64_t now_ms)
+{
+    bool rests = pooled_proxy_rests(proxy, now_ms);
+    return (struct ipc_proxy_status){
+        .pool = ipc_text(pool),
+        .proxy = ipc_text(proxy->label),
+        .state = ipc_text(rests ? "resting" : "up"),
+        .active = proxy->active,
+        .attempts = proxy->attempts,
+        .failed = proxy->failed,
+        .ejections = proxy->ejections,
+        .rests_ms = rests ? proxy->rests_until_ms - now_ms : 0,
+    };
+}
+
+static size_t fill_proxies(const struct daemon *daemon, struct ipc_proxy_status **ret_proxies)
+{
+    const struct proxypools *pools = &daemon->proxypools;
+    size_t count = 0, most = count_proxies(pools);
+    struct ipc_proxy_status *proxies = calloc(most ? most : 1, sizeof *proxies);
+    *ret_proxies = proxies;
+    for (size_t i = 0; proxies && i < pools->count; i++)
+        for (size_t k = 0; k < pools->pools[i].count && count < most; k++)
+            proxies[count++] = proxy_status(pools->pools[i].name, pools->pools[i].proxies[k], uv_now(&daemon->loop));
+    return count;
+}
+
 static struct ipc_status_reply begin_reply(const struct session *session)
 {
     const struct daemon *daemon = session->daemon;
@@ -138,6 +174,7 @@ static void send_all(struct session *session, uint32_t id)
     struct ipc_status_reply reply = begin_reply(session);
     struct ipc_origin_status *origins;
     struct ipc_user_status *users;
+    struct ipc_proxy_status *proxies;
     size_t rss_bytes = 0;
     if (!filling.workers) {
         session_fail(session, IPC_ERROR_OUT_OF_MEMORY, "no memory for the status");
@@ -156,12 +193,15 @@ static void send_all(struct session *session, uint32_t id)
     reply.retries = daemon->retries;
     reply.origins.count = fill_origins(daemon, &origins);
     reply.origins.items = origins;
+    reply.proxies.count = fill_proxies(daemon, &proxies);
+    reply.proxies.items = proxies;
     reply.users.count = fill_users(daemon, &users);
     reply.users.items = users;
     reply.workers.items = filling.workers;
     reply.workers.count = filling.count;
     session_send(session, IPC_STATUS_REPLY, id, &reply);
     free(users);
+    free(proxies);
     free(origins);
     free(filling.workers);
 }

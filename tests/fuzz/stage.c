@@ -341,7 +341,7 @@ void stage_close(void)
         ipc_buffer_finish(&stage.workers[i].in);
     for (unsigned i = 0; i < stage.client_count; i++)
         ipc_buffer_finish(&stage.clients[i].in);
-    free(daemon->ca_pem);
+    authorities_finish(&daemon->authorities);
     conf_destroy(daemon->conf);
     free(daemon);
 }

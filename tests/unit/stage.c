@@ -164,7 +164,7 @@ void stage_end(void)
     ipc_decoder_finish(&daemon->kept_decoder);
     ipc_decoder_finish(&stage.decoder);
     ipc_hub_finish(&daemon->hub);
-    free(daemon->ca_pem);
+    authorities_finish(&daemon->authorities);
     conf_destroy(daemon->conf);
     free(daemon);
 }
