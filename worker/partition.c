@@ -53,9 +53,7 @@ static bool write_key(struct ipc_buffer *key, const struct ipc_fetch *fetch)
         && add_text(key, fetch->proxy_auth) && add_bytes(key, fetch->proxy_ca_pem) && add_bytes(key, fetch->ca_pem)
         && add_bytes(key, fetch->cert_pem) && add_bytes(key, fetch->key_pem) && add_text(key, fetch->pinned_key)
         && add_text(key, fetch->tls_min) && add_text(key, fetch->tls_max) && add_texts(key, fetch->resolve)
-        && add_texts(key, fetch->connect_to)
-        /* libcurl would give a control connection whose data went in the clear to who requires TLS. */
-        && add_text(key, fetch->ftp_tls);
+        && add_texts(key, fetch->connect_to);
 }
 
 /* FNV-1a. A client that makes keys collide lengthens a chain bounded by the number of partitions. */

@@ -3,6 +3,7 @@ misbehave. Each test of `Good` runs with every real server."""
 import os
 import signal
 import ssl
+import time
 
 from world import KIB, World, bodies, origins, paths, proc, tap
 from support import ftp
@@ -270,9 +271,18 @@ class Tls(Ftp):
         self.assertIn('RETR file', server.commands)
 
     def test_a_data_connection_in_the_clear_is_refused(self):
-        server = self.script(pair=self.site.leaf, PROT='534 no')
-        self.bad(self.fetch(server.url(), server, ftp_tls='require'), 'ftp.tls_refused')
-        self.assertFalse([c for c in server.commands if c.startswith(('RETR', 'EPSV', 'PASV'))], server.commands)
+        for implicit in (False, True):
+            with self.subTest(implicit=implicit):
+                server = self.script(pair=self.site.leaf, implicit=implicit, PROT='534 no')
+                self.bad(self.fetch(server.url(), server, **({} if implicit else dict(ftp_tls='require'))),
+                         'ftp.tls_refused')
+                self.assertIn('PROT P', server.commands)
+                self.assertFalse([c for c in server.commands if c.startswith(('RETR', 'EPSV', 'PASV'))], server.commands)
+
+    def test_the_time_for_tls_ends_with_the_handshake(self):
+        server = self.script(pair=self.site.leaf, PASS=lambda session: time.sleep(2) or '230 in')
+        answer = self.fetch(server.url(), server, ftp_tls='require', tls_timeout_ms=1500)
+        self.assertEqual(answer.body, CONTENT, answer.done)
 
     def test_a_connection_with_clear_data_is_not_given_to_who_requires_tls(self):
         server = self.script(pair=self.site.leaf, PROT='534 no')
@@ -489,6 +499,7 @@ class Hostile(Ftp):
             for id in ids:
                 c.send('CANCEL', id)
                 self.bad(c.finish(id), 'cancelled')
+        self.assertNotIn(' hung', fetchd.log())
 
     def test_silence_ends_on_time_under_its_own_name(self):
         servers = [self.script(**script) for script, _, _ in self.silences()]

@@ -47,6 +47,8 @@ class Session:
         self.data.close()
 
     def run(self):
+        if self.server.implicit:
+            self.control = self.server.context.wrap_socket(self.control, server_side=True)
         self.answer('CONNECT')
         lines = b''
         while True:
@@ -143,8 +145,8 @@ class Session:
 
 
 class Script:
-    def __init__(self, ports, pair=None, content=CONTENT, **script):
-        self.script, self.content, self.ports = script, content, list(ports)
+    def __init__(self, ports, pair=None, implicit=False, content=CONTENT, **script):
+        self.script, self.content, self.ports, self.implicit = script, content, list(ports), implicit
         self.commands, self.stored = [], []
         self.connections = 0
         self.sockets = []
@@ -154,7 +156,7 @@ class Script:
             self.context.load_cert_chain(pair.cert_path, pair.key_path)
 
     def url(self, path='/file', host='127.0.0.1', user=''):
-        return 'ftp://%s%s:%d%s' % (user, host, self.port, path)
+        return '%s://%s%s:%d%s' % ('ftps' if self.implicit else 'ftp', user, host, self.port, path)
 
     def start(self):
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
