@@ -6,6 +6,7 @@
 #include "request.h"
 #include "spawn.h"
 
+#include "ipc/error.h"
 #include "ipc/frame.h"
 #include "ipc/pack.h"
 #include "ipc/unpack.h"
@@ -491,6 +492,13 @@ static bool is_forgotten(const struct supervisor *supervisor, uint32_t id)
     return false;
 }
 
+/* A client is promised names of errors.def. */
+static bool has_known_name(const struct ipc_failure *failure)
+{
+    enum ipc_error_code code = ipc_error_find(failure->name.data, failure->name.length);
+    return ipc_text_is(failure->name, ipc_error_name(code));
+}
+
 static void deliver(struct supervisor *supervisor, const struct ipc_frame *frame, enum request_event event)
 {
     struct request_detail detail = { .frame = frame };
@@ -509,6 +517,10 @@ static void deliver(struct supervisor *supervisor, const struct ipc_frame *frame
         }
         if (ipc_unpack(&supervisor->daemon->decoder, IPC_WORKER, frame, &message) < 0) {
             supervisor_breach(supervisor, supervisor->daemon->decoder.reason);
+            return;
+        }
+        if (frame->type == IPC_DONE && message.done.error && !has_known_name(message.done.error)) {
+            supervisor_breach(supervisor, "an error of a name that is none");
             return;
         }
         if (frame->type == IPC_MESSAGE && !charge_window(supervisor, message.message.data.length))

@@ -278,6 +278,7 @@ on_fetch = {
     'url-not-utf8': sends(b'\x00\x00\x00\x14\x93\x11\x01\x82\xa6status\xcc\xc8\xa3url\xa2\xff\xfe'),
     'data-too-large': after_response(says(('DATA', None, b'x' * 65537))),
     'done-error-empty': says(('DONE', None, dict(error={}))),
+    'done-error-unknown': says(('DONE', None, dict(error=dict(name='made.up')))),
     'half-frame': lambda w, i, f: (w.channel.sendall(encode('RESPONSE', i, HEADERS_OK)[:-3]), crash(w)),
     'floods-pings': flood('PING', dict(token=7)),
     'floods-beats': flood('BEAT', dict(rss_bytes=1)),

@@ -18,7 +18,7 @@ LIES = {
     'data-of-connection': 'worker.lost', 'not-msgpack': 'worker.lost', 'garbage': 'worker.lost',
     'oversized-frame': 'worker.lost', 'map-bomb': 'worker.lost', 'status-missing': 'worker.lost',
     'status-huge': 'worker.lost', 'url-not-utf8': 'worker.lost', 'data-too-large': 'worker.lost',
-    'done-error-empty': 'worker.lost', 'half-frame': 'worker.lost',
+    'done-error-empty': 'worker.lost', 'done-error-unknown': 'worker.lost', 'half-frame': 'worker.lost',
 }
 
 
