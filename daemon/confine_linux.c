@@ -10,9 +10,21 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+/* The leak check at the end stops all threads by a tracer that it makes itself. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 static const char *const refused[] = {
+#ifndef SANITIZED
+    "ptrace",
+#endif
     /* other processes' memory */
-    "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd",
+    "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd",
     /* large doors into the kernel */
     "io_uring_setup", "io_uring_enter", "io_uring_register", "bpf", "perf_event_open", "userfaultfd",
     "io_setup", "io_submit", "fanotify_init", "lookup_dcookie", "modify_ldt", "vm86", "vm86old", "memfd_secret",

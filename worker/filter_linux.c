@@ -50,7 +50,7 @@ static const char *const allowed[] = {
 /* The leak check at the end stops all threads by a tracer that it makes itself; reports look things up. */
 static const char *const allowed_to_sanitizers[] = {
     "clone", "ptrace", "wait4", "waitid", "prctl", "kill", "tgkill", "tkill", "mmap", "mprotect", "rt_sigaction",
-    "open", "openat", "ioctl", "fcntl", "fcntl64", "personality", "process_vm_readv", "prlimit64",
+    "open", "openat", "ioctl", "fcntl", "fcntl64", "process_vm_readv", "prlimit64",
 };
 #endif
 
