@@ -76,7 +76,9 @@
  *
  * The daemon may send no more body than the window allows, 256 KiB a request by default and 16 MiB
  * in all. What the application takes is given back by itself. So a slow reader slows its origin
- * down and costs nothing; fetchd_pause() does it on purpose.
+ * down and costs nothing; fetchd_pause() does it on purpose. When answers that nobody takes fill the
+ * 16 MiB, 64 of them at 256 KiB, no other comes on this client: with so many open at once use events
+ * or smaller windows, rather than waiting for one after the other.
  *
  * THREADS, FORKS, SIGNALS
  *
