@@ -19,10 +19,12 @@ bool jar_name_is_fine(struct ipc_text name)
 
 struct jar *jars_create(struct jars *jars, struct ipc_text name, bool persistent, uint64_t now_s)
 {
+    static uint32_t made;
     struct jar *jar = calloc(1, sizeof *jar);
     if (!jar)
         return NULL;
     memcpy(jar->name, name.data, name.length);
+    jar->number = ++made;
     jar->jars = jars;
     jar->persistent = jar->dirty = persistent;
     jar->used_s = now_s;

@@ -15,6 +15,7 @@ struct suffixes;
 struct jar {
     UT_hash_handle handle;
     char name[JAR_NAME_BYTES];
+    uint32_t number;          /* no other has had it, of any principal; for workers */
     struct jars *jars;
     struct cookies cookies;
     struct hsts hsts;

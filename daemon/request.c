@@ -315,6 +315,7 @@ static void fill_session(struct request *request, struct ipc_fetch *fetch, struc
 {
     fetch->session = (struct ipc_text){ NULL, 0 };
     fetch->in_session = request->jar != NULL;
+    fetch->jar = request->jar ? request->jar->number : 0;
     if (request->jar)
         fetch->cookies = pick_cookies(request, fetch->url, pairs);
 }

@@ -4,12 +4,14 @@
 #include "scan.h"
 #include "utf8.h"
 
+#include <assert.h>
 #include <msgpack/unpack.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ZONE_BYTES 8192
+#define FIELDS_MOST 128   /* of one table */
 #define TRUSTED_SPEAKERS (IPC_DAEMON_TO_WORKER | IPC_WORKER)
 
 int ipc_decoder_init(struct ipc_decoder *decoder)
@@ -201,18 +203,26 @@ static const struct ipc_field *find_field(const struct ipc_table *table, const m
     return NULL;
 }
 
+/* Which fields of a table have come. */
+struct seen { uint64_t words[FIELDS_MOST / 64]; };
+
+static bool see(struct seen *seen, size_t index)
+{
+    uint64_t bit = (uint64_t)1 << index % 64, before = seen->words[index / 64];
+    seen->words[index / 64] |= bit;
+    return before & bit;
+}
+
 static int read_entry(struct ipc_decoder *decoder, const struct ipc_table *table, bool trusted,
-                      const msgpack_object_kv *entry, void *record, uint64_t *seen, size_t *cursor)
+                      const msgpack_object_kv *entry, void *record, struct seen *seen, size_t *cursor)
 {
     if (entry->key.type != MSGPACK_OBJECT_STR)
         return fail(decoder, "%s: a key is not a string", table->name);
     const struct ipc_field *field = find_field(table, &entry->key.via.str, cursor);
     if (!field || (field->rule == IPC_TRUSTED && !trusted))
         return 0;
-    uint64_t bit = (uint64_t)1 << (field - table->fields);
-    if (*seen & bit)
+    if (see(seen, (size_t)(field - table->fields)))
         return fail(decoder, "%s: %s stands twice", table->name, field->name);
-    *seen |= bit;
     const char *wrong = read_field(decoder, field, trusted, &entry->val, (char *)record + field->offset);
     return wrong ? fail(decoder, "%s: %s %s", table->name, field->name, wrong) : 0;
 }
@@ -223,13 +233,14 @@ static int read_record(struct ipc_decoder *decoder, const struct ipc_table *tabl
     if (object->type != MSGPACK_OBJECT_MAP)
         return fail(decoder, "%s: the body is not a map", table->name);
     ipc_table_init(table, record);
-    uint64_t seen = 0;
+    struct seen seen = { { 0 } };
     size_t cursor = 0;
+    assert(table->field_count <= FIELDS_MOST);
     for (size_t i = 0; i < object->via.map.size; i++)
         if (read_entry(decoder, table, trusted, &object->via.map.ptr[i], record, &seen, &cursor) < 0)
             return -1;
     for (size_t i = 0; i < table->field_count; i++)
-        if (table->fields[i].rule == IPC_REQUIRED && !(seen & (uint64_t)1 << i))
+        if (table->fields[i].rule == IPC_REQUIRED && !see(&seen, i))
             return fail(decoder, "%s: %s is missing", table->name, table->fields[i].name);
     return 0;
 }

@@ -9,6 +9,12 @@
 
 #define MOST_CONNECT_MS 1000   /* for an alternative, before the origin itself is asked */
 
+static struct altsvc_origin origin_of(const struct transfer *transfer)
+{
+    return (struct altsvc_origin){ transfer->fetch->jar, transfer->origin_key, ipc_text(transfer->host),
+                                   transfer->port };
+}
+
 static uint64_t now_s(const struct transfer *transfer)
 {
     return uv_now(transfer->deadline.timer.loop) / 1000;
@@ -26,10 +32,11 @@ void alternative_choose(struct transfer *transfer, const struct ipc_origin *orig
 static void judge(struct transfer *transfer, struct altsvc *table)
 {
     const struct altsvc_place *place = &transfer->way.place;
+    struct altsvc_origin origin = origin_of(transfer);
     if (transfer->headers.version[0] == '3' && transfer->headers.status != 421)
-        altsvc_worked(table, transfer->origin_key, place);
+        altsvc_worked(table, &origin, place);
     else if (transfer->headers.status == 421 || easy_info(transfer->easy, CURLINFO_NUM_CONNECTS) > 0)
-        altsvc_failed(table, transfer->origin_key, place, now_s(transfer));
+        altsvc_failed(table, &origin, place, now_s(transfer));
 }
 
 void alternative_learn(struct transfer *transfer)
@@ -38,9 +45,9 @@ void alternative_learn(struct transfer *transfer)
     const struct ipc_fetch *fetch = transfer->fetch;
     if (!FETCHD_HTTP3 || !transfer->is_https || fetch->insecure || fetch->proxy.length > 0)
         return;
+    struct altsvc_origin origin = origin_of(transfer);
     if (headers_find(&transfer->headers, "alt-svc").data)
-        altsvc_learn(table, transfer->origin_key, ipc_text(transfer->host), transfer->port,
-                     answer_pairs(transfer), transfer->remote_public, now_s(transfer));
+        altsvc_learn(table, &origin, answer_pairs(transfer), transfer->remote_public, now_s(transfer));
     if (transfer->way.alternative)
         judge(transfer, table);
 }
@@ -57,6 +64,7 @@ bool alternative_give_up(struct transfer *transfer)
         altsvc_moved(table);
     if (!transfer->way.alternative || !transfer->way.place.elsewhere || transfer->sent)
         return false;
-    altsvc_failed(table, transfer->origin_key, &transfer->way.place, now_s(transfer));
+    struct altsvc_origin origin = origin_of(transfer);
+    altsvc_failed(table, &origin, &transfer->way.place, now_s(transfer));
     return true;
 }

@@ -22,6 +22,7 @@ struct altsvc_entry {
     struct altsvc_entry *next;
     struct known_place places[ALTSVC_PLACES];
     unsigned count;
+    uint64_t jar;
     char key[];
 };
 
@@ -140,9 +141,10 @@ static bool read_parameter(struct reader *reader, struct known_place *known, uin
     return true;
 }
 
-struct origin { struct ipc_text host; unsigned port; bool from_public; uint64_t now_s, age_s; };
+/* What an answer says of itself. */
+struct context { const struct altsvc_origin *origin; bool from_public; uint64_t now_s, age_s; };
 
-static void set_up(struct known_place *known, const struct origin *origin)
+static void set_up(struct known_place *known, const struct altsvc_origin *origin)
 {
     size_t length = origin->host.length < sizeof known->place.host ? origin->host.length : 0;
     memset(known, 0, sizeof *known);
@@ -151,12 +153,12 @@ static void set_up(struct known_place *known, const struct origin *origin)
 }
 
 /* protocol="authority"; name=value ... False when it is broken. */
-static bool read_value(struct reader *reader, const struct origin *origin, struct known_place *known,
+static bool read_value(struct reader *reader, const struct context *context, struct known_place *known,
                        bool *ret_wanted)
 {
     char authority[300], own_host[256];
     uint64_t age_s = DEFAULT_AGE_S;
-    set_up(known, origin);
+    set_up(known, context->origin);
     memcpy(own_host, known->place.host, sizeof own_host);
     struct ipc_text protocol = read_token(reader);
     if (protocol.length == 0 || !take(reader, '=') || !read_quoted(reader, authority, sizeof authority)
@@ -166,15 +168,15 @@ static bool read_value(struct reader *reader, const struct origin *origin, struc
         if (!read_parameter(reader, known, &age_s))
             return false;
     known->place.other_host = strcmp(known->place.host, own_host) != 0;
-    known->place.elsewhere = known->place.other_host || known->place.port != origin->port;
-    known->place.from_public = origin->from_public && known->place.other_host;
-    known->until_s = origin->now_s + (age_s > origin->age_s ? age_s - origin->age_s : 0);
-    *ret_wanted = ipc_text_is(protocol, "h3") && known->until_s > origin->now_s;
+    known->place.elsewhere = known->place.other_host || known->place.port != context->origin->port;
+    known->place.from_public = context->from_public && known->place.other_host;
+    known->until_s = context->now_s + (age_s > context->age_s ? age_s - context->age_s : 0);
+    *ret_wanted = ipc_text_is(protocol, "h3") && known->until_s > context->now_s;
     return true;
 }
 
 /* One field: values with commas between. `clear` stands alone and names nothing. */
-static bool read_field(struct ipc_bytes value, const struct origin *origin, struct altsvc_entry *entry)
+static bool read_field(struct ipc_bytes value, const struct context *context, struct altsvc_entry *entry)
 {
     struct reader reader = { (const char *)value.data, (const char *)value.data + value.length };
     if (value.length == 5 && memcmp(value.data, "clear", 5) == 0)
@@ -183,7 +185,7 @@ static bool read_field(struct ipc_bytes value, const struct origin *origin, stru
         struct known_place known;
         bool wanted = false;
         skip_space(&reader);
-        if (!read_value(&reader, origin, &known, &wanted))
+        if (!read_value(&reader, context, &known, &wanted))
             return false;
         if (wanted && entry->count < ALTSVC_PLACES)
             entry->places[entry->count++] = known;
@@ -196,18 +198,18 @@ static bool read_field(struct ipc_bytes value, const struct origin *origin, stru
 }
 
 /* All fields of an answer. False when it has none, or a broken one. */
-static bool read_fields(struct ipc_pairs headers, struct origin *origin, struct altsvc_entry *entry)
+static bool read_fields(struct ipc_pairs headers, struct context *context, struct altsvc_entry *entry)
 {
     bool found = false;
     for (size_t i = 0; i < headers.count; i++) {
         struct ipc_bytes value = headers.items[i].value;
         if (check_name_is(headers.items[i].name, "age"))
-            read_number((const char *)value.data, value.length, MOST_AGE_S, &origin->age_s);
+            read_number((const char *)value.data, value.length, MOST_AGE_S, &context->age_s);
     }
     for (size_t i = 0; i < headers.count; i++) {
         if (!check_name_is(headers.items[i].name, "alt-svc"))
             continue;
-        if (!read_field(headers.items[i].value, origin, entry))
+        if (!read_field(headers.items[i].value, context, entry))
             return false;
         found = true;
     }
@@ -216,17 +218,16 @@ static bool read_fields(struct ipc_pairs headers, struct origin *origin, struct 
 
 /* ---- the table ---- */
 
-static struct altsvc_entry **find(struct altsvc *table, const char *key)
+static struct altsvc_entry **find(struct altsvc *table, const struct altsvc_origin *origin)
 {
     struct altsvc_entry **link = &table->entries;
-    while (*link && strcmp((*link)->key, key) != 0)
+    while (*link && ((*link)->jar != origin->jar || strcmp((*link)->key, origin->key) != 0))
         link = &(*link)->next;
     return link;
 }
 
-static struct known_place *find_place(struct altsvc *table, const char *key, const struct altsvc_place *place)
+static struct known_place *find_place(struct altsvc_entry *entry, const struct altsvc_place *place)
 {
-    struct altsvc_entry *entry = *find(table, key);
     for (unsigned i = 0; entry && i < entry->count; i++) {
         const struct altsvc_place *known = &entry->places[i].place;
         if (known->port == place->port && strcmp(known->host, place->host) == 0)
@@ -244,10 +245,10 @@ static void drop(struct altsvc *table, struct altsvc_entry **link)
 }
 
 /* How long a place that failed rests does not change because it is announced again. */
-static void keep_rests(struct altsvc *table, struct altsvc_entry *entry)
+static void keep_rests(struct altsvc_entry *entry, struct altsvc_entry *before)
 {
     for (unsigned i = 0; i < entry->count; i++) {
-        const struct known_place *old = find_place(table, entry->key, &entry->places[i].place);
+        const struct known_place *old = find_place(before, &entry->places[i].place);
         if (old) {
             entry->places[i].rests_until_s = old->rests_until_s;
             entry->places[i].rest_s = old->rest_s;
@@ -274,23 +275,24 @@ static void make_room(struct altsvc *table)
     drop(table, soonest);
 }
 
-void altsvc_learn(struct altsvc *table, const char *key, struct ipc_text host, unsigned port,
-                  struct ipc_pairs headers, bool from_public, uint64_t now_s)
+void altsvc_learn(struct altsvc *table, const struct altsvc_origin *origin, struct ipc_pairs headers,
+                  bool from_public, uint64_t now_s)
 {
-    struct origin origin = { host, port, from_public, now_s, 0 };
-    size_t length = strlen(key) + 1;
+    struct context context = { origin, from_public, now_s, 0 };
+    size_t length = strlen(origin->key) + 1;
     struct altsvc_entry *entry = calloc(1, sizeof *entry + length);
     if (!entry)
         return;
-    memcpy(entry->key, key, length);
-    if (!read_fields(headers, &origin, entry)) {
+    entry->jar = origin->jar;
+    memcpy(entry->key, origin->key, length);
+    if (!read_fields(headers, &context, entry)) {
         free(entry);
         return;
     }
-    keep_rests(table, entry);
-    struct altsvc_entry **old = find(table, key);
-    if (*old)
-        drop(table, old);
+    struct altsvc_entry **before = find(table, origin);
+    keep_rests(entry, *before);
+    if (*before)
+        drop(table, before);
     if (entry->count == 0) {
         free(entry);
         return;
@@ -301,9 +303,10 @@ void altsvc_learn(struct altsvc *table, const char *key, struct ipc_text host, u
     table->count++;
 }
 
-bool altsvc_find(struct altsvc *table, const char *key, uint64_t now_s, struct altsvc_place *ret_place)
+bool altsvc_find(struct altsvc *table, const struct altsvc_origin *origin, uint64_t now_s,
+                 struct altsvc_place *ret_place)
 {
-    struct altsvc_entry **link = find(table, key);
+    struct altsvc_entry **link = find(table, origin);
     if (!*link)
         return false;
     for (unsigned i = 0; i < (*link)->count; i++) {
@@ -318,9 +321,10 @@ bool altsvc_find(struct altsvc *table, const char *key, uint64_t now_s, struct a
     return false;
 }
 
-void altsvc_failed(struct altsvc *table, const char *key, const struct altsvc_place *place, uint64_t now_s)
+void altsvc_failed(struct altsvc *table, const struct altsvc_origin *origin, const struct altsvc_place *place,
+                   uint64_t now_s)
 {
-    struct known_place *known = find_place(table, key, place);
+    struct known_place *known = find_place(*find(table, origin), place);
     if (!known)
         return;
     known->rest_s = known->rest_s ? known->rest_s * 2 : FIRST_REST_S;
@@ -328,9 +332,9 @@ void altsvc_failed(struct altsvc *table, const char *key, const struct altsvc_pl
     known->rests_until_s = now_s + known->rest_s;
 }
 
-void altsvc_worked(struct altsvc *table, const char *key, const struct altsvc_place *place)
+void altsvc_worked(struct altsvc *table, const struct altsvc_origin *origin, const struct altsvc_place *place)
 {
-    struct known_place *known = find_place(table, key, place);
+    struct known_place *known = find_place(*find(table, origin), place);
     if (known)
         known->rest_s = known->rests_until_s = 0;
 }

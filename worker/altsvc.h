@@ -21,6 +21,14 @@ struct altsvc_place {
     bool from_public;          /* announced from a public address, so that it leads to no private one */
 };
 
+/* Whose announcement it is: what one session (0: none) heard, others are not told. */
+struct altsvc_origin {
+    uint64_t jar;
+    const char *key;           /* "https://host:port" */
+    struct ipc_text host;
+    unsigned port;
+};
+
 struct altsvc_entry;
 
 struct altsvc {
@@ -29,16 +37,18 @@ struct altsvc {
 };
 
 /* Takes what an answer of the origin says, in its Alt-Svc fields, in place of what was known. An answer
- * without one changes nothing; one of which a field is broken is ignored. `key` is the origin's. */
-void altsvc_learn(struct altsvc *table, const char *key, struct ipc_text host, unsigned port,
-                  struct ipc_pairs headers, bool from_public, uint64_t now_s);
+ * without one changes nothing; one of which a field is broken is ignored. */
+void altsvc_learn(struct altsvc *table, const struct altsvc_origin *origin, struct ipc_pairs headers,
+                  bool from_public, uint64_t now_s);
 
 /* The first place of the origin that is neither too old nor has failed of late. */
-bool altsvc_find(struct altsvc *table, const char *key, uint64_t now_s, struct altsvc_place *ret_place);
+bool altsvc_find(struct altsvc *table, const struct altsvc_origin *origin, uint64_t now_s,
+                 struct altsvc_place *ret_place);
 
 /* The place could not be reached: it is left alone for a while, longer each time. Or it could. */
-void altsvc_failed(struct altsvc *table, const char *key, const struct altsvc_place *place, uint64_t now_s);
-void altsvc_worked(struct altsvc *table, const char *key, const struct altsvc_place *place);
+void altsvc_failed(struct altsvc *table, const struct altsvc_origin *origin, const struct altsvc_place *place,
+                   uint64_t now_s);
+void altsvc_worked(struct altsvc *table, const struct altsvc_origin *origin, const struct altsvc_place *place);
 
 /* This host may be in another network now: forgets all that was not said to persist. */
 void altsvc_moved(struct altsvc *table);

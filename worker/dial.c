@@ -2,6 +2,7 @@
 #include "dial.h"
 
 #include "destination.h"
+#include "silence.h"
 #include "transfer.h"
 
 #include <stdio.h>
@@ -256,5 +257,7 @@ int dial_on_curl_prereq(void *data, char *remote, char *local, int remote_port, 
         return CURL_PREREQFUNC_ABORT;
     }
     begin_sending(transfer);
+    if (!dialled)
+        silence_begin(transfer);
     return CURL_PREREQFUNC_OK;
 }

@@ -9,6 +9,7 @@
 #define CONNECTION_BYTES (8 * 1024 * 1024)
 #define SIDE_STREAMS 32                  /* control, QPACK, and kinds that nobody knows */
 #define SIDE_STREAM_BYTES (64 * 1024)
+#define PATIENCE 7                       /* times the probe timeout: after the third of them (1 + 2 + 4) */
 
 /* ---- ngtcp2's functions, as libcurl calls them, and as they are ---- */
 
@@ -37,6 +38,13 @@ static struct h3window *find(ngtcp2_conn *conn, int64_t stream_id)
     return transfer ? &transfer->h3window : NULL;
 }
 
+static uint64_t count_packets(ngtcp2_conn *conn)
+{
+    ngtcp2_conn_info info;
+    ngtcp2_conn_get_conn_info(conn, &info);
+    return info.pkt_recv;
+}
+
 /* By how much the window moves on for `bytes` that came: by as many, and some to grow or to shrink it. */
 static uint64_t step(struct h3window *window, uint64_t bytes)
 {
@@ -55,7 +63,7 @@ int __wrap_ngtcp2_conn_extend_max_stream_offset(ngtcp2_conn *conn, int64_t strea
         return __real_ngtcp2_conn_extend_max_stream_offset(conn, stream_id, bytes);
     if (window->connection != conn || window->stream != stream_id) {
         *window = (struct h3window){ .connection = conn, .stream = stream_id,
-                                     .open_bytes = WINDOW_LEAST_BYTES };
+                                     .open_bytes = WINDOW_LEAST_BYTES, .packets = count_packets(conn) };
         return 0;
     }
     if (window->paused) {
@@ -104,4 +112,14 @@ void h3window_resume(struct h3window *window)
     window->held_bytes = 0;
     if (window->connection && bytes > 0)
         __real_ngtcp2_conn_extend_max_stream_offset(window->connection, window->stream, step(window, bytes));
+}
+
+bool h3window_has_heard(const struct h3window *window)
+{
+    return !window->connection || count_packets(window->connection) > window->packets;
+}
+
+uint64_t h3window_patience_ms(const struct h3window *window)
+{
+    return window->connection ? PATIENCE * ngtcp2_conn_get_pto(window->connection) / NGTCP2_MILLISECONDS : 0;
 }

@@ -16,6 +16,7 @@ struct h3window {              /* of one transfer */
     uint64_t open_bytes;       /* how wide it is */
     uint64_t held_bytes;       /* came while it was paused: what the window is to be moved by */
     bool paused;
+    uint64_t packets;          /* of its connection, that had come when the stream began */
 };
 
 /* Its next stream is another one. */
@@ -24,5 +25,11 @@ void h3window_reset(struct h3window *window);
 /* Between these the window does not move. Not from within a callback of ngtcp2, the second. */
 void h3window_pause(struct h3window *window);
 void h3window_resume(struct h3window *window);
+
+/* Whether anything came on its connection since the stream began; true while there is none. */
+bool h3window_has_heard(const struct h3window *window);
+
+/* How long nothing may come after something was sent: a few probes, by ngtcp2's reckoning. */
+uint64_t h3window_patience_ms(const struct h3window *window);
 
 #endif

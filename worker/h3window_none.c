@@ -15,3 +15,15 @@ void h3window_resume(struct h3window *window)
 {
     (void)window;
 }
+
+bool h3window_has_heard(const struct h3window *window)
+{
+    (void)window;
+    return true;
+}
+
+uint64_t h3window_patience_ms(const struct h3window *window)
+{
+    (void)window;
+    return 0;
+}

@@ -11,6 +11,7 @@
 #include "keep.h"
 #include "lines.h"
 #include "override.h"
+#include "silence.h"
 #include "websocket.h"
 
 #include <stddef.h>
@@ -284,6 +285,7 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
     transfer->sent = transfer->dialled = transfer->announced = transfer->remote_public = false;
     transfer->deferred = transfer->proxy_secured = false;
     transfer->challenges = 0;
+    transfer->asked_ms = 0;
     transfer->remote[0] = transfer->alpn[0] = '\0';
     transfer->denial.error = IPC_ERROR_NONE;
     transfer->ftp = (struct ftp){ .reply = 0 };
@@ -593,7 +595,11 @@ static void resume(struct transfer *transfer)
 
 static void on_wake(struct deadline *deadline)
 {
-    resume(of_deadline(deadline));
+    struct transfer *transfer = of_deadline(deadline);
+    if (transfer->asked_ms > 0)
+        silence_check(transfer);
+    else
+        resume(transfer);
 }
 
 static void on_room(struct outflow_waiter *waiter)

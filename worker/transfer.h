@@ -61,6 +61,7 @@ struct transfer {
     size_t dropped_bytes;
     bool windowed;                     /* counts as an answer over HTTP/2 or 3 */
     struct h3window h3window;
+    uint64_t asked_ms;                 /* when it went out on a kept HTTP/3 connection, until that is heard of */
     char alpn[16];                     /* the protocol that TLS agreed on, "" without */
     bool receive_paused;               /* libcurl was told to hold the body back */
     curl_off_t sent_bytes;             /* of an inline body, when it was looked at last */

@@ -38,7 +38,8 @@ void way_choose(struct way *ret_way, const struct ipc_fetch *fetch, const struct
         way.http = WAY_2_ONLY;
     if (way.http == WAY_3 && !may_quic)
         way.http = WAY_BEST;
-    if (table && open && may_quic && altsvc_find(table, origin->key, now_s, &way.place)
+    struct altsvc_origin announcer = { fetch->jar, origin->key, origin->host, origin->port };
+    if (table && open && may_quic && altsvc_find(table, &announcer, now_s, &way.place)
         && may_follow(fetch, &way.place)) {
         way.alternative = true;
         way.http = way.place.elsewhere ? WAY_3_ONLY : WAY_3;

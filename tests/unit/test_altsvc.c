@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEY "https://a.example:443"
+static const struct altsvc_origin here = { 0, "https://a.example:443", { "A.example", 9 }, 443 };
 
 static struct ipc_pair field(const char *name, const char *value)
 {
@@ -17,7 +17,7 @@ static struct ipc_pair field(const char *name, const char *value)
 static void learn_at(struct altsvc *table, const char *value, uint64_t now_s)
 {
     struct ipc_pair pairs[] = { field("Server", "x"), field("Alt-Svc", value) };
-    altsvc_learn(table, KEY, ipc_text("A.example"), 443, (struct ipc_pairs){ pairs, 2 }, false, now_s);
+    altsvc_learn(table, &here, (struct ipc_pairs){ pairs, 2 }, false, now_s);
 }
 
 static void learn(struct altsvc *table, const char *value)
@@ -30,7 +30,7 @@ static const char *found_at(struct altsvc *table, uint64_t now_s)
 {
     static char text[300];
     struct altsvc_place place;
-    if (!altsvc_find(table, KEY, now_s, &place))
+    if (!altsvc_find(table, &here, now_s, &place))
         return "-";
     snprintf(text, sizeof text, "%s:%u%s", place.host, place.port, place.elsewhere ? "" : " itself");
     return text;
@@ -95,9 +95,9 @@ static void the_last_word_counts(void **state)
     struct altsvc table = { NULL, 0 };
     struct ipc_pair two[] = { field("alt-svc", "h3=\":1\""), field("ALT-SVC", "h3=\":2\"") };
     learn(&table, "h3=\":9\", h3=\":8\"");
-    altsvc_learn(&table, KEY, ipc_text("a.example"), 443, (struct ipc_pairs){ two, 2 }, false, 1000);
+    altsvc_learn(&table, &here, (struct ipc_pairs){ two, 2 }, false, 1000);
     assert_string_equal(found(&table), "a.example:1");
-    altsvc_learn(&table, KEY, ipc_text("a.example"), 443, (struct ipc_pairs){ NULL, 0 }, false, 1000);
+    altsvc_learn(&table, &here, (struct ipc_pairs){ NULL, 0 }, false, 1000);
     assert_string_equal(found(&table), "a.example:1");
     learn(&table, "clear");
     assert_string_equal(found(&table), "-");
@@ -118,7 +118,7 @@ static void it_counts_until_it_is_too_old(void **state)
     learn(&table, "h3=\":1\"");
     assert_string_equal(found_at(&table, 1000 + 24 * 3600 - 1), "a.example:1");
     assert_string_equal(found_at(&table, 1000 + 24 * 3600), "-");
-    altsvc_learn(&table, KEY, ipc_text("a.example"), 443, (struct ipc_pairs){ aged, 2 }, false, 1000);
+    altsvc_learn(&table, &here, (struct ipc_pairs){ aged, 2 }, false, 1000);
     assert_string_equal(found_at(&table, 1059), "a.example:1");
     assert_string_equal(found_at(&table, 1060), "-");
     altsvc_finish(&table);
@@ -130,16 +130,16 @@ static void a_place_that_failed_rests_longer_each_time_however_often_it_is_annou
     struct altsvc table = { NULL, 0 };
     struct altsvc_place place = { .host = "a.example", .port = 1 };
     learn(&table, "h3=\":1\"; ma=1000000");
-    altsvc_failed(&table, KEY, &place, 1000);
+    altsvc_failed(&table, &here, &place, 1000);
     assert_string_equal(found_at(&table, 1299), "-");
     learn_at(&table, "h3=\":1\"; ma=1000000", 1001);
     assert_string_equal(found_at(&table, 1299), "-");
     assert_string_equal(found_at(&table, 1300), "a.example:1");
-    altsvc_failed(&table, KEY, &place, 1300);
+    altsvc_failed(&table, &here, &place, 1300);
     assert_string_equal(found_at(&table, 1899), "-");
     assert_string_equal(found_at(&table, 1900), "a.example:1");
-    altsvc_worked(&table, KEY, &place);
-    altsvc_failed(&table, KEY, &place, 2000);
+    altsvc_worked(&table, &here, &place);
+    altsvc_failed(&table, &here, &place, 2000);
     assert_string_equal(found_at(&table, 2300), "a.example:1");
     altsvc_finish(&table);
 }
@@ -150,7 +150,7 @@ static void the_next_place_is_taken_while_the_first_rests(void **state)
     struct altsvc table = { NULL, 0 };
     struct altsvc_place place = { .host = "a.example", .port = 1 };
     learn(&table, "h3=\":1\", h3=\"b.example:2\"");
-    altsvc_failed(&table, KEY, &place, 1000);
+    altsvc_failed(&table, &here, &place, 1000);
     assert_string_equal(found(&table), "b.example:2");
     altsvc_finish(&table);
 }
@@ -175,14 +175,33 @@ static void only_another_host_is_said_to_come_from_a_public_one(void **state)
     struct altsvc table = { NULL, 0 };
     struct altsvc_place place;
     struct ipc_pair own = field("alt-svc", "h3=\":1\""), other = field("alt-svc", "h3=\"10.0.0.1:1\"");
-    altsvc_learn(&table, KEY, ipc_text("a.example"), 443, (struct ipc_pairs){ &own, 1 }, true, 1000);
-    assert_true(altsvc_find(&table, KEY, 1000, &place));
+    altsvc_learn(&table, &here, (struct ipc_pairs){ &own, 1 }, true, 1000);
+    assert_true(altsvc_find(&table, &here, 1000, &place));
     assert_false(place.from_public);
     assert_false(place.other_host);
-    altsvc_learn(&table, KEY, ipc_text("a.example"), 443, (struct ipc_pairs){ &other, 1 }, true, 1000);
-    assert_true(altsvc_find(&table, KEY, 1000, &place));
+    altsvc_learn(&table, &here, (struct ipc_pairs){ &other, 1 }, true, 1000);
+    assert_true(altsvc_find(&table, &here, 1000, &place));
     assert_true(place.from_public);
     assert_true(place.other_host);
+    altsvc_finish(&table);
+}
+
+static void what_one_session_heard_others_are_not_told(void **state)
+{
+    (void)state;
+    struct altsvc table = { NULL, 0 };
+    struct altsvc_place place;
+    struct altsvc_origin one = here, two = here;
+    struct ipc_pair pair = field("alt-svc", "h3=\":1\""), clear = field("alt-svc", "clear");
+    one.jar = 1;
+    two.jar = 2;
+    altsvc_learn(&table, &one, (struct ipc_pairs){ &pair, 1 }, false, 1000);
+    assert_true(altsvc_find(&table, &one, 1000, &place));
+    assert_false(altsvc_find(&table, &two, 1000, &place));
+    assert_false(altsvc_find(&table, &here, 1000, &place));
+    altsvc_learn(&table, &two, (struct ipc_pairs){ &clear, 1 }, false, 1000);
+    altsvc_failed(&table, &two, &place, 1000);
+    assert_true(altsvc_find(&table, &one, 1000, &place));
     altsvc_finish(&table);
 }
 
@@ -192,20 +211,22 @@ static void the_table_is_bounded(void **state)
     struct altsvc table = { NULL, 0 };
     struct altsvc_place place;
     char key[64], long_value[2000] = "h3=\":1\"; ma=99";
+    struct altsvc_origin origin = { 0, key, IPC_TEXT("h.example"), 443 };
     for (unsigned i = 0; i < 3 * ALTSVC_ORIGINS; i++) {
         struct ipc_pair pair = field("alt-svc", i == 0 ? "h3=\":1\"; ma=5" : "h3=\":1\"");
         snprintf(key, sizeof key, "https://h%u.example:443", i);
-        altsvc_learn(&table, key, ipc_text("h.example"), 443, (struct ipc_pairs){ &pair, 1 }, false, i);
+        altsvc_learn(&table, &origin, (struct ipc_pairs){ &pair, 1 }, false, i);
     }
     assert_int_equal(table.count, ALTSVC_ORIGINS);
-    assert_true(altsvc_find(&table, key, 1000, &place));
-    assert_false(altsvc_find(&table, "https://h0.example:443", 0, &place));
+    assert_true(altsvc_find(&table, &origin, 1000, &place));
+    origin.key = "https://h0.example:443";
+    assert_false(altsvc_find(&table, &origin, 0, &place));
     for (size_t at = strlen(long_value); at + 20 < sizeof long_value; at = strlen(long_value))
         snprintf(long_value + at, sizeof long_value - at, ", h3=\":%zu\"", at);
     learn(&table, long_value);
     for (unsigned i = 0; i < ALTSVC_PLACES; i++) {
-        assert_true(altsvc_find(&table, KEY, 1000, &place));
-        altsvc_failed(&table, KEY, &place, 1000);
+        assert_true(altsvc_find(&table, &here, 1000, &place));
+        altsvc_failed(&table, &here, &place, 1000);
     }
     assert_string_equal(found(&table), "-");
     altsvc_finish(&table);
@@ -216,4 +237,4 @@ UNIT_TESTS(TEST(a_place_is_read_as_it_is_written), TEST(what_is_broken_changes_n
            TEST(a_place_that_failed_rests_longer_each_time_however_often_it_is_announced),
            TEST(the_next_place_is_taken_while_the_first_rests),
            TEST(in_another_network_only_what_persists_stays),
-           TEST(only_another_host_is_said_to_come_from_a_public_one), TEST(the_table_is_bounded))
+           TEST(what_one_session_heard_others_are_not_told), TEST(only_another_host_is_said_to_come_from_a_public_one), TEST(the_table_is_bounded))

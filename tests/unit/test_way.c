@@ -28,8 +28,8 @@ static struct way choose(const char *url, const char *version)
 static void announce(struct altsvc *table, const char *value)
 {
     struct ipc_pair pair = { { (const uint8_t *)"alt-svc", 7 }, { (const uint8_t *)value, strlen(value) } };
-    altsvc_learn(table, "https://a.example:443", ipc_text("a.example"), 443, (struct ipc_pairs){ &pair, 1 },
-                 false, NOW);
+    struct altsvc_origin origin = { 0, "https://a.example:443", IPC_TEXT("a.example"), 443 };
+    altsvc_learn(table, &origin, (struct ipc_pairs){ &pair, 1 }, false, NOW);
 }
 
 static void each_version_has_its_way(void **state)
