@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "partition.h"
+#include "watch.h"
 #include "way.h"
 
 #include <stdio.h>
@@ -246,6 +247,14 @@ void easy_forbid_reuse(struct easy *easy)
 {
     easy->plain = false;
     SET(easy, FORBID_REUSE, 1L);
+}
+
+/* It finds the end of it when it looks whether the connection is alive. */
+void easy_break_connection(struct easy *easy)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(easy->curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+        watches_shut(fd);
 }
 
 /* ---- what became of it ---- */

@@ -54,8 +54,11 @@ CURLcode easy_prepare(struct easy *easy, const struct ipc_fetch *fetch, struct c
 /* For a WebSocket: after the answer 101 the connection is ours. */
 CURLcode easy_connect_only(struct easy *easy);
 
-/* Its connection is not to be used again: something is wrong with it. */
+/* Its connection is not to be used again: something is wrong with it. For a transfer that libcurl still has. */
 void easy_forbid_reuse(struct easy *easy);
+
+/* The same when libcurl is done with it: libcurl would give a broken HTTP/2 connection to the next request. */
+void easy_break_connection(struct easy *easy);
 
 /* Microseconds, bytes and the like of a transfer that ended or is under way. */
 void easy_fill_done(struct easy *easy, struct ipc_done *done);

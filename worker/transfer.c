@@ -515,6 +515,8 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
     char *private = NULL;
     curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
     struct transfer *transfer = ((struct easy *)(void *)private)->transfer;
+    if (result == CURLE_HTTP2)
+        easy_break_connection(transfer->easy);
     bool cut_hop = transfer->is_hop && result == CURLE_WRITE_ERROR;   /* its body was too long to drop */
     if (transfer->failure.error != IPC_ERROR_NONE) {
         end_failed(transfer);

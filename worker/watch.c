@@ -160,6 +160,15 @@ int watches_close(struct watches *watches, curl_socket_t fd)
     return close_socket(fd);
 }
 
+void watches_shut(curl_socket_t fd)
+{
+#ifdef _WIN32
+    shutdown(fd, SD_BOTH);
+#else
+    shutdown(fd, SHUT_RDWR);
+#endif
+}
+
 void watches_set(struct watches *watches, curl_socket_t fd, int what, struct multi *multi)
 {
     struct watch *watch = *find(watches, fd);

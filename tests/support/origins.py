@@ -34,6 +34,7 @@ class Origin:
         self.requests = []              # (method, path, {name: value}) as they came
         self.connections = 0
         self.open = 0                   # connections not yet closed by the other side
+        self.coded = None               # what /coded answers
         self.sent = {}                  # behaviour -> bytes of flood it got rid of
         self.stopping = False
 
@@ -232,6 +233,33 @@ class Origin:
         except OSError:
             raise Gone
 
+    def drip(self, peer, head, piece):
+        """One piece after the other, slowly and for ever."""
+        peer.sendall(head)
+        try:
+            while not self.stopping:
+                peer.sendall(piece)
+                time.sleep(0.02)
+        except OSError:
+            raise Gone
+
+    def do_slow_1xx(self, peer):
+        self.drip(peer, b'', b'HTTP/1.1 103 Early Hints\r\n\r\n')
+
+    def do_slow_chunk(self, peer):
+        """A chunk whose extension never ends: bytes, yet none of the body."""
+        self.drip(peer, b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5;', b'x')
+
+    def do_slow_body(self, peer):
+        self.drip(peer, b'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n', b'b')
+
+    def do_coded(self, peer):
+        """What `coded` holds: (Content-Encoding, body)."""
+        coding, body = self.coded
+        peer.sendall(b'HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n' % (
+            coding.encode(), len(body)) + body)
+        return True
+
     def gzip_answer(self, peer, body):
         peer.sendall(b'HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n' % len(body) + body)
         return True
@@ -386,6 +414,31 @@ class Http2:
     def h2_ping_flood(self, stream):
         self.head(stream)
         self.flood('ping_flood', stream, 6, 0, 0, b'12345678')
+
+    def h2_settings_flood(self, stream):
+        self.head(stream)
+        self.flood('settings_flood', stream, 4, 0, 0)
+
+    def h2_rst_flood(self, stream):
+        """For a stream that is long closed."""
+        self.head(stream, end=True)
+        self.flood('rst_flood', stream, 3, 0, stream, struct.pack('>I', 8))
+
+    def h2_continuation_flood(self, stream):
+        """RFC 9113, 10.5: a head that never ends."""
+        self.raw_frame(1, 0, stream, b'\x88')               # HEADERS: :status 200, without END_HEADERS
+        self.flood('continuation_flood', stream, 9, 0, stream, b'\x00\x01a\x20' + b'b' * 32)
+
+    def h2_empty_continuation_flood(self, stream):
+        self.raw_frame(1, 0, stream, b'\x88')
+        self.flood('empty_continuation_flood', stream, 9, 0, stream)
+
+    def h2_hpack_bomb(self, stream):
+        """One long field into the table, then a byte for each copy of it: 48 MB in 16 KB."""
+        field = b'\x40\x01x\x7f' + bytes([(3000 - 127) & 0x7f | 0x80, (3000 - 127) >> 7]) + b'b' * 3000
+        self.raw_frame(1, 4, stream, b'\x88' + field + b'\xbe' * 16000)   # ... | END_HEADERS
+        Origin.wait_end(self.peer)
+        raise Gone
 
     def h2_garbage(self, stream):
         self.flush()

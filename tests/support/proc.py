@@ -1,5 +1,6 @@
 """What /proc says of a process."""
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,37 @@ def field(pid, name):
 
 def rss_bytes(pid):
     return int(field(pid, 'VmRSS').split()[0]) * 1024
+
+
+class Peak:
+    """The peak of a process's memory from now on: the kernel's where it can be reset, else by looking often."""
+
+    def __init__(self, pid):
+        self.pid, self.before, self.most, self.over = pid, rss_bytes(pid), 0, threading.Event()
+        try:
+            Path('/proc/%d/clear_refs' % pid).write_text('5')
+            self.looking = not self.resets()
+        except OSError:
+            self.looking = True
+        if self.looking:
+            threading.Thread(target=self.look, daemon=True).start()
+
+    def resets(self):
+        return int(field(self.pid, 'VmHWM').split()[0]) * 1024 <= self.before + (1 << 20)
+
+    def look(self):
+        while not self.over.wait(0.003):
+            try:
+                self.most = max(self.most, rss_bytes(self.pid))
+            except (OSError, KeyError):
+                return
+
+    def growth(self):
+        """Bytes above what it was at the start; ends it."""
+        self.over.set()
+        if not self.looking:
+            self.most = int(field(self.pid, 'VmHWM').split()[0]) * 1024
+        return max(self.most, rss_bytes(self.pid)) - self.before
 
 
 def fds(pid):
