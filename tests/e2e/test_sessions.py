@@ -5,12 +5,15 @@ import shutil
 import signal
 import subprocess
 import unittest
+import urllib.parse
 
 from world import World, paths, proc, tap
-from support import cookie_origin
+from support import cookie_origin, strangers
+from support.websocket_server import Server
 
 parse = cookie_origin.parse
 FAR = 'Max-Age=3600'
+REQUESTS = 10000
 
 
 class Base(World):
@@ -199,6 +202,49 @@ class Sessions(Base):
         self.assertEqual(self.sent(self.c), {})
 
 
+class WebSockets(Base):
+    """Handshakes with a python3-websockets server, which tells what it heard."""
+    own_daemon = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = Server(cls.site.leaf).start()
+        cls.addClassCleanup(cls.server.stop)
+
+    def allow(self):
+        return [*super().allow(), self.server.port]
+
+    def setUp(self):
+        self.fetchd = self.begin()
+        self.c = self.fetchd.connect()
+        self.addCleanup(self.c.close)
+        self.c.session('create', name='s')
+
+    def shake(self, *cookies):
+        """The Cookie header that the server heard."""
+        url = self.server.url('/headers?' + urllib.parse.urlencode([('c', cookie) for cookie in cookies]))
+        id = self.c.fetch(url, session='s')
+        frame = self.c.step()
+        while frame.type != 'MESSAGE':
+            frame = self.c.step()
+        self.assertEqual(self.c.answer(id).response['status'], 101)
+        self.assertNotIn('set_cookies', self.c.answer(id).response)
+        self.c.send('CANCEL', id)
+        self.c.finish(id)
+        return next((v for n, v in json.loads(frame.body['data']) if n.lower() == 'cookie'), '')
+
+    def test_a_handshake_sets_cookies_and_the_next_one_sends_them(self):
+        self.assertEqual(self.shake('a=1; Secure', 'b=2; Path=/elsewhere'), '')
+        self.assertEqual(self.shake(), 'a=1')
+
+    def test_cookies_of_https_go_to_wss_and_back(self):
+        host = self.server.url('/').split('/')[2].split(':')[0]
+        self.get(self.c, self.origin.set('h=1; Path=/; Secure', host=host))
+        self.assertEqual(self.shake('w=2; Path=/'), 'h=1')
+        self.assertEqual(self.sent(self.c, self.origin.url(host=host)), dict(h='1', w='2'))
+
+
 class Fetchctl(Base):
     """-b, -c, -j, --session, and the command `session`."""
     own_daemon = True
@@ -385,6 +431,25 @@ class Persistence(Base):
             c.session('write', name='s', cookies=[dict(name=b'secretname', value=b'secretvalue', domain='test')])
         fetchd.stop()
         self.assertNotIn('secret', fetchd.log())
+
+
+@unittest.skipUnless(os.geteuid() == 0, 'only root can be two users')
+class Strangers(World):
+    own_daemon = True
+
+    def test_two_users_with_three_sessions_each_never_meet_in_10000_requests(self):
+        seed = int.from_bytes(os.urandom(4), 'big')
+        origin = strangers.Origin(paths.folder('st'), self.authority).start()
+        self.addCleanup(origin.stop)
+        with strangers.Relay(origin.ports['tls12']) as relay:
+            fetchd = self.make([*origin.ports.values(), relay.port], settings={'daemon.mode': '0666'})
+            with fetchd:
+                fetchd.folder.chmod(0o755)
+                figures, problems = strangers.run(fetchd, origin, relay, REQUESTS, seed)
+        self.assertEqual(problems[:5], [], 'seed %d' % seed)
+        self.assertGreaterEqual(figures['requests'], REQUESTS)
+        self.assertGreater(figures['sessions_offered'], 0)
+        self.assertGreater(figures['resumed'], 0)
 
 
 if __name__ == '__main__':

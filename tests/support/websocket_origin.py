@@ -9,6 +9,7 @@ import os
 import random
 import ssl
 import sys
+import urllib.parse
 
 sys.path.pop(0)                     # this folder, whose names are not for it
 import websockets  # noqa: E402
@@ -100,12 +101,18 @@ async def refuse(path, headers):
         return http.HTTPStatus.NOT_FOUND, [], b'no such place\n'
 
 
+def set_cookies(path, headers):
+    """/headers?c=SET_COOKIE&c=..."""
+    query = urllib.parse.parse_qsl(urllib.parse.urlsplit(path).query)
+    return [('Set-Cookie', value) for name, value in query if name == 'c']
+
+
 async def run(cert, key, pings):
     logging.getLogger('websockets').setLevel(logging.CRITICAL)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     options = dict(max_size=None, max_queue=4, ping_interval=pings or None, ping_timeout=60, close_timeout=60,
-                   process_request=refuse, subprotocols=['one', 'two'], backlog=4096)
+                   process_request=refuse, extra_headers=set_cookies, subprotocols=['one', 'two'], backlog=4096)
     ports = []
     for tls in (context, None):
         server = await websockets.serve(serve_one, '127.0.0.1', 0, ssl=tls, **options)
