@@ -11,12 +11,12 @@ def escape(text):
 
 
 def inline(text):
-    """`code` and **bold** become bold, a link its words."""
+    """`code` and **bold** become bold, *this* underlined, a link its words."""
     out = []
     text = re.sub(r'\[([^\]]*)\]\([^)]*\)', r'\1', text)
-    for piece in re.split(r'(`[^`]+`|\*\*[^*]+\*\*)', text):
-        bold = re.fullmatch(r'(`|\*\*)(.+?)\1', piece)
-        out.append('*%s*' % escape(bold.group(2)) if bold else escape(piece))
+    for piece in re.split(r'(`[^`]+`|\*\*[^*]+\*\*|(?<![\w*])\*\w[^*]*\*)', text):
+        bold, lined = re.fullmatch(r'(`|\*\*)(.+?)\1', piece), re.fullmatch(r'\*([^*]+)\*', piece)
+        out.append('*%s*' % escape(bold.group(2)) if bold else '_%s_' % escape(lined.group(1)) if lined else escape(piece))
     return re.sub(r'^([#|\[\]])', r'\\\1', ''.join(out))
 
 

@@ -41,8 +41,8 @@ static bool put_pattern(const char *command, unsigned mask, enum kind kind)
 static void put_cases(const struct command *commands)
 {
     static const struct { enum kind kind; const char *action; } actions[] = {
-        { FILES, "COMPREPLY=($(compgen -f -- \"$current\"))" },
-        { AT_FILES, "[[ $current != @* ]] || COMPREPLY=($(compgen -P @ -f -- \"${current#@}\"))" },
+        { FILES, "COMPREPLY=($(compgen -P \"$prefix\" -f -- \"$current\"))" },
+        { AT_FILES, "[[ $at ]] && COMPREPLY=($(compgen -P \"$prefix\" -f -- \"$current\"))" },
         { FOLDERS, "COMPREPLY=($(compgen -d -- \"$current\"))" },
         { NOTHING, ":" },
     };
@@ -50,6 +50,16 @@ static void put_cases(const struct command *commands)
         for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
             if (put_pattern(command->name, command->command, actions[i].kind))
                 printf(") %s; return ;;\n", actions[i].action);
+}
+
+/* Of "bash|zsh" the words; of what is to be replaced by something, URL say, nothing. */
+static void put_choices(const char *words)
+{
+    size_t length = strspn(words, "abcdefghijklmnopqrstuvwxyz-|");
+    if (words[length] && words[length] != ' ')
+        return;
+    for (size_t i = 0; i < length; i++)
+        putchar(words[i] == '|' ? ' ' : words[i]);
 }
 
 static void put_words(const struct command *command)
@@ -63,6 +73,7 @@ static void put_words(const struct command *command)
         if (row.letter)
             printf("-%c ", row.letter);
     }
+    put_choices(command->words);
     printf("'; files=%s ;;\n", kind_of(command->words) == FILES ? "yes" : "");
 }
 
@@ -77,7 +88,7 @@ static void print_bash(const struct command *commands)
 {
     fputs("# bash completion for fetchctl, printed by: fetchctl completion bash\n"
           "_fetchctl() {\n"
-          "  local current=$2 previous=$3 command=${COMP_WORDS[1]} options='' files=''\n"
+          "  local current=$2 previous=$3 command=${COMP_WORDS[1]} options='' files='' at='' prefix=''\n"
           "  COMPREPLY=()\n"
           "  if ((COMP_CWORD == 1)); then\n"
           "    COMPREPLY=($(compgen -W '",
@@ -86,12 +97,12 @@ static void print_bash(const struct command *commands)
     fputs("' -- \"$current\"))\n"
           "    return\n"
           "  fi\n"
-          "  if [[ $current == = ]]; then   # --option=value are three words here\n"
-          "    current=''\n"
-          "  elif [[ $previous == = ]]; then\n"
-          "    previous=${COMP_WORDS[COMP_CWORD - 2]}\n"
-          "  fi\n"
-          "  compopt -o filenames\n"
+          "  # Where COMP_WORDBREAKS has its usual = and @, --option=value are three words and @file two.\n"
+          "  [[ $previous != @ ]] || at=yes\n"
+          "  [[ $previous != [=@] ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}\n"
+          "  [[ $current != = ]] || current=''\n"
+          "  [[ $current != @* ]] || at=yes prefix=@ current=${current#@}\n"
+          "  compopt -o filenames 2>/dev/null\n"
           "  case $command:$previous in\n",
           stdout);
     put_cases(commands);
@@ -103,7 +114,6 @@ static void print_bash(const struct command *commands)
     fputs("    help) options='", stdout);
     put_names(commands);
     fputs("' ;;\n"
-          "    completion) options='bash zsh' ;;\n"
           "  esac\n"
           "  if [[ $files && $current != -* ]]; then\n"
           "    COMPREPLY=($(compgen -f -- \"$current\"))\n"
@@ -136,7 +146,7 @@ static void put_specification(const struct option_row *row)
     };
     fputs("      ", stdout);
     if (row->repeats)
-        putchar('*');
+        fputs("'*'", stdout);
     else if (row->letter)
         printf("'(-%c --%s)'", row->letter, row->name);
     if (row->letter)
@@ -163,8 +173,9 @@ static void put_arguments(const struct command *command)
             put_specification(&row);
     fputs("      '*:", stdout);
     put_quoted(command->words[0] ? command->words : "nothing");
-    printf(":%s' ;;\n",
-           kind_of(command->words) == FILES ? "_files" : strstr(command->words, "zsh") ? "(bash zsh)" : "");
+    fputs(kind_of(command->words) == FILES ? ":_files" : ":(", stdout);
+    put_choices(command->words);
+    puts(kind_of(command->words) == FILES ? "' ;;" : ")' ;;");
 }
 
 static void print_zsh(const struct command *commands)
