@@ -388,6 +388,21 @@ static enum arrival on_done(struct fetchd_client *client, struct fetchd_request 
     return request ? TOLD : QUIET;
 }
 
+/* The application wanted the body in a file; it comes to it as any other does. */
+static enum arrival on_output_refused(struct fetchd_client *client, struct fetchd_request *request,
+                                      const struct ipc_frame *frame)
+{
+    struct ipc_output_refused refused;
+    if (!decode(client, frame, &refused))
+        return BROKEN;
+    if (request && request->state == REQUEST_OPEN) {
+        request->held = true;
+        request->written = false;
+        fetchd_take_body(request);
+    }
+    return QUIET;
+}
+
 /* ---- the table ---- */
 
 enum whose { CONNECTION = 1, REQUEST = 2, EARLY = 4 };   /* id 0; an id we gave; before WELCOME */
@@ -404,6 +419,7 @@ static const struct { on_frame *call; unsigned whose; } hearers[] = {
     [IPC_DONE] = { on_done, REQUEST },
     [IPC_HOP] = { on_hop, REQUEST },
     [IPC_REWIND] = { on_rewind, REQUEST },
+    [IPC_OUTPUT_REFUSED] = { on_output_refused, REQUEST },
     [IPC_MESSAGE] = { on_message, REQUEST },
     [IPC_FLUSHED] = { on_flushed, REQUEST },
     [IPC_REOPEN] = { on_reopen, REQUEST },

@@ -118,7 +118,9 @@ static void take_limits(struct ipc_fetch *fetch, const struct fetchd_options *op
     if (options->expect_timeout_ms)
         fetch->expect_timeout_ms = options->expect_timeout_ms;
     fetch->rate_bytes = options->rate_bytes;
-    if (options->window_bytes)
+    if (options->hold_body)
+        fetch->window = 0;
+    else if (options->window_bytes)
         fetch->window = options->window_bytes;
     if (options->max_redirects)
         fetch->max_redirects = options->max_redirects > 0 ? (uint64_t)options->max_redirects : 0;

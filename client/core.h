@@ -34,6 +34,8 @@ struct fetchd_request {
     bool safe;                 /* a method that may be repeated */
     bool responded;            /* RESPONSE has arrived */
     bool paused;
+    bool held;                 /* its body waits to be taken, or written to a file */
+    bool written;              /* ... and it is written: no DATA comes */
     bool streamed, rewindable; /* the body that goes up */
     bool rewind_due;           /* REWIND has arrived and is not answered */
     bool writable_due, starved;

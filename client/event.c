@@ -280,7 +280,7 @@ static const struct fetchd_event *open_reopen(struct fetchd_request *request, co
 /* A body shorter than the daemon says it delivered must not pass for whole. */
 static bool is_short(const struct fetchd_request *request, const struct ipc_done *done)
 {
-    return !done->error && !request->websocket && done->body_bytes > 0
+    return !done->error && !request->websocket && !request->written && done->body_bytes > 0
         && done->body_bytes != request->body_bytes;
 }
 

@@ -159,7 +159,11 @@ static void fill_request(struct fetchd_request *request, const struct ask *ask, 
     request->safe = ask_is_safe(ask);
     request->streamed = ask->fetch.body_streamed || request->websocket;
     request->rewindable = ask->fetch.rewindable;
-    ipc_window_init(&request->window, (int64_t)ask->fetch.window);
+    uint32_t window_bytes = ask->options.window_bytes;
+    ipc_window_init(&request->window, window_bytes ? window_bytes : IPC_STREAM_WINDOW);
+    request->held = ask->options.hold_body;
+    if (request->held)
+        request->window.available = 0;
     put_in_bucket(request);
     request->client->open_count++;
 }

@@ -8,9 +8,13 @@
 
 #include <stdbool.h>
 
+struct parcel;
+
 struct wire {
     int fd;                    /* -1: not connected */
     struct ipc_buffer out;
+    uint64_t sent_bytes;
+    struct parcel *parcels;    /* descriptors on their way out, oldest first */
     bool out_full;             /* the kernel took less than there was */
     bool out_broken;           /* nothing can be sent any more */
     bool ended;                /* nothing comes any more */
@@ -27,6 +31,9 @@ int wire_open(struct wire *wire, int fd);
 
 /* Closes; bytes that were read stay where they are until the wire is opened again. */
 void wire_close(struct wire *wire);
+
+/* Has a copy of this descriptor leave with the byte that is queued next. 0, or -1. */
+int wire_attach(struct wire *wire, int fd);
 
 void wire_write(struct wire *wire);
 void wire_read(struct wire *wire);

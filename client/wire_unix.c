@@ -4,6 +4,7 @@
 #include "ipc/message.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,13 @@
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0   /* the socket has SO_NOSIGPIPE there */
 #endif
+
+/* A descriptor that leaves with one byte of the stream. */
+struct parcel {
+    struct parcel *next;
+    uint64_t at;     /* that byte */
+    int fd;
+};
 
 void wire_init(struct wire *wire)
 {
@@ -45,13 +53,24 @@ int wire_open(struct wire *wire, int fd)
     wire->in_start = wire->in_end = 0;
     wire->out_full = wire->out_broken = wire->ended = false;
     wire->ended_errno = 0;
+    wire->sent_bytes = 0;
     return 0;
+}
+
+static void drop_parcel(struct wire *wire)
+{
+    struct parcel *parcel = wire->parcels;
+    wire->parcels = parcel->next;
+    close(parcel->fd);
+    free(parcel);
 }
 
 void wire_close(struct wire *wire)
 {
     if (wire->fd >= 0)
         close(wire->fd);
+    while (wire->parcels)
+        drop_parcel(wire);
     wire->fd = -1;
     wire->in_start = wire->in_end = 0;
     ipc_buffer_finish(&wire->out);
@@ -64,6 +83,46 @@ static void break_out(struct wire *wire)
     ipc_buffer_consume(&wire->out, ipc_buffer_length(&wire->out));
 }
 
+int wire_attach(struct wire *wire, int fd)
+{
+    struct parcel **last = &wire->parcels, *parcel = malloc(sizeof *parcel);
+    if (!parcel)
+        return -1;
+    *parcel = (struct parcel){ .at = wire->sent_bytes + ipc_buffer_length(&wire->out),
+                               .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0) };
+    if (parcel->fd < 0) {
+        free(parcel);
+        return -1;
+    }
+    while (*last)
+        last = &(*last)->next;
+    *last = parcel;
+    return 0;
+}
+
+/* Up to the next descriptor's byte, or that one byte with it. */
+static ssize_t send_some(struct wire *wire, size_t length)
+{
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    struct parcel *parcel = wire->parcels;
+    if (!parcel)
+        return send(wire->fd, ipc_buffer_data(&wire->out), length, flags);
+    if (parcel->at > wire->sent_bytes) {
+        uint64_t before = parcel->at - wire->sent_bytes;
+        return send(wire->fd, ipc_buffer_data(&wire->out), before < length ? (size_t)before : length, flags);
+    }
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control
+        = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+    struct iovec iovec = { ipc_buffer_data(&wire->out), 1 };
+    struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes };
+    memcpy(CMSG_DATA(&control.header), &parcel->fd, sizeof parcel->fd);
+    ssize_t sent = sendmsg(wire->fd, &message, flags);
+    if (sent > 0)
+        drop_parcel(wire);
+    return sent;
+}
+
 void wire_write(struct wire *wire)
 {
     while (wire->fd >= 0 && ipc_buffer_length(&wire->out) > 0) {
@@ -72,7 +131,8 @@ void wire_write(struct wire *wire)
             break_out(wire);
             return;
         }
-        ssize_t sent = send(wire->fd, ipc_buffer_data(&wire->out), length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        bool parcels = wire->parcels;
+        ssize_t sent = send_some(wire, length);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)) {
@@ -84,7 +144,8 @@ void wire_write(struct wire *wire)
             return;
         }
         ipc_buffer_consume(&wire->out, (size_t)sent);
-        wire->out_full = (size_t)sent < length;
+        wire->sent_bytes += (uint64_t)sent;
+        wire->out_full = (size_t)sent < length && !parcels;
         if (wire->out_full)
             return;
     }

@@ -5,12 +5,14 @@
 #include "daemon.h"
 #include "jar_control.h"
 #include "log.h"
+#include "output.h"
 #include "request.h"
 #include "status.h"
 
 #include "ipc/unpack.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static void violation(struct session *session, const char *message)
 {
@@ -21,6 +23,7 @@ static void violation(struct session *session, const char *message)
 
 static void on_hello(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
 {
+    struct ipc_text features[] = { IPC_TEXT("output") };
     const struct ipc_hello *hello = &message->hello;
     struct ipc_welcome welcome;
     (void)frame;
@@ -49,6 +52,7 @@ static void on_hello(struct session *session, const struct ipc_frame *frame, con
     welcome.server = IPC_TEXT("fetchd " FETCHD_VERSION);
     welcome.instance = ipc_text(session->daemon->instance);
     welcome.streams = session->daemon->conf->streams;
+    welcome.features = (struct ipc_texts){ features, output_is_supported() ? 1 : 0 };
     session_send(session, IPC_WELCOME, 0, &welcome);
     log_debug("session %u: is %.*s", session->number, (int)hello->client.length, hello->client.data);
 }
@@ -123,6 +127,16 @@ static void on_flush(struct session *session, const struct ipc_frame *frame, con
 {
     struct request_detail detail = { .frame = frame, .message = message };
     pass_on(session, frame, REQUEST_FLUSH, &detail);
+}
+
+/* Late ones have their descriptor closed all the same. */
+static void on_output(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
+{
+    int fd = ipc_channel_take_descriptor(&session->channel);
+    struct request_detail detail = { .frame = frame, .message = message, .descriptor = &fd };
+    pass_on(session, frame, REQUEST_OUTPUT, &detail);
+    if (fd >= 0)
+        close(fd);
 }
 
 /* Payload takes of the connection's window, and is consumed as soon as it is here: each request's own
@@ -237,6 +251,7 @@ static const struct method {
     { IPC_REWIND, STREAM, on_rewind },
     { IPC_MESSAGE, STREAM, on_message },
     { IPC_FLUSH, STREAM, on_flush },
+    { IPC_OUTPUT, STREAM, on_output },
     { IPC_STATUS, STREAM, on_status },
     { IPC_METRICS, STREAM, on_metrics },
     { IPC_RELOAD, STREAM, on_reload },

@@ -4,6 +4,7 @@
 #include "daemon.h"
 #include "jar.h"
 #include "log.h"
+#include "output.h"
 #include "principal.h"
 #include "quota.h"
 #include "retry.h"
@@ -35,6 +36,7 @@ static const char *const event_names[REQUEST_EVENTS] = {
     [REQUEST_ASSIGN] = "assign", [REQUEST_WAKE] = "wake", [REQUEST_REFUSE] = "refuse", [REQUEST_EXPIRE] = "expire", [REQUEST_SENDING] = "sending",
     [REQUEST_HOP] = "hop", [REQUEST_RESPONSE] = "response", [REQUEST_DATA] = "data",
     [REQUEST_MESSAGE] = "message", [REQUEST_FLUSHED] = "flushed", [REQUEST_TELL] = "tell", [REQUEST_FLUSH] = "flush",
+    [REQUEST_OUTPUT] = "output",
     [REQUEST_UPLOAD_CREDIT] = "upload credit", [REQUEST_DONE] = "done", [REQUEST_LOST] = "lost",
     [REQUEST_BODY] = "body", [REQUEST_CREDIT] = "credit", [REQUEST_REWOUND] = "rewound",
     [REQUEST_CANCEL] = "cancel", [REQUEST_HANGUP] = "hangup", [REQUEST_SHUTDOWN] = "shutdown",
@@ -1215,6 +1217,28 @@ static void forward_flush(struct request *request, const struct request_detail *
         supervisor_send(request->supervisor, IPC_FLUSH, request->worker_id, &detail->message->flush);
 }
 
+static void refuse_output(struct request *request, const struct request_detail *detail)
+{
+    (void)detail;
+    session_fail(request->session, IPC_ERROR_PROTOCOL_VIOLATION,
+                 "OUTPUT before RESPONSE, without a descriptor, or while DATA may still come");
+}
+
+/* From here on the worker needs no credit: nothing of the body passes through here. */
+static void forward_output(struct request *request, const struct request_detail *detail)
+{
+    const char *reason;
+    if (*detail->descriptor < 0 || request->websocket || ipc_credit_payload(request->client_credit) > 0) {
+        refuse_output(request, detail);
+    } else if (!output_may_be(*detail->descriptor, &reason)) {
+        struct ipc_output_refused refused = { .reason = ipc_text(reason) };
+        session_send(request->session, IPC_OUTPUT_REFUSED, request->client_id, &refused);
+    } else {
+        supervisor_send_descriptor(request->supervisor, IPC_OUTPUT, request->worker_id, *detail->descriptor);
+        *detail->descriptor = -1;
+    }
+}
+
 /* An empty body may end before a worker has it; no credit exists for anything more. */
 static void queued_body(struct request *request, const struct request_detail *detail)
 {
@@ -1297,16 +1321,19 @@ static void ignore(struct request *request, const struct request_detail *detail)
 /* THE table of a request's life. NULL: who says that breaks the protocol, or it can't happen. */
 static reaction *const reactions[REQUEST_STATES][REQUEST_EVENTS] = {
     [REQUEST_QUEUED] = {
+        [REQUEST_OUTPUT] = refuse_output,
         [REQUEST_TELL] = ignore, [REQUEST_FLUSH] = ignore, [REQUEST_ASSIGN] = assign, [REQUEST_WAKE] = wake_queued, [REQUEST_REFUSE] = refuse_queued, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
         [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_queued,
         [REQUEST_HANGUP] = discard, [REQUEST_SHUTDOWN] = shut_queued,
     },
     [REQUEST_WAITING] = {
+        [REQUEST_OUTPUT] = refuse_output,
         [REQUEST_TELL] = ignore, [REQUEST_FLUSH] = ignore, [REQUEST_WAKE] = wake_waiting, [REQUEST_EXPIRE] = expire, [REQUEST_BODY] = queued_body,
         [REQUEST_CREDIT] = take_credit, [REQUEST_REWOUND] = rewound, [REQUEST_CANCEL] = cancel_queued,
         [REQUEST_HANGUP] = discard, [REQUEST_SHUTDOWN] = shut_queued,
     },
     [REQUEST_PLACED] = {
+        [REQUEST_OUTPUT] = refuse_output,
         [REQUEST_TELL] = ignore, [REQUEST_FLUSH] = ignore,
         [REQUEST_SENDING] = note_sending, [REQUEST_HOP] = follow_hop, [REQUEST_RESPONSE] = answer,
         [REQUEST_UPLOAD_CREDIT] = take_upload_credit, [REQUEST_DONE] = finish, [REQUEST_LOST] = lose_placed,
@@ -1314,6 +1341,7 @@ static reaction *const reactions[REQUEST_STATES][REQUEST_EVENTS] = {
         [REQUEST_CANCEL] = cancel_placed, [REQUEST_HANGUP] = hangup_placed, [REQUEST_SHUTDOWN] = shut_placed,
     },
     [REQUEST_ANSWERED] = {
+        [REQUEST_OUTPUT] = forward_output,
         [REQUEST_MESSAGE] = forward_message, [REQUEST_FLUSHED] = forward_flushed, [REQUEST_TELL] = forward_tell,
         [REQUEST_FLUSH] = forward_flush,
         [REQUEST_DATA] = forward_data, [REQUEST_UPLOAD_CREDIT] = take_upload_credit, [REQUEST_DONE] = finish,

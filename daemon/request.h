@@ -47,6 +47,7 @@ enum request_event {
     REQUEST_BODY,           /* client: request body */
     REQUEST_TELL,           /* client: a WebSocket message, or a piece */
     REQUEST_FLUSH,          /* client: say when it is out */
+    REQUEST_OUTPUT,         /* client: write the body to this file */
     REQUEST_CREDIT,         /* client: it takes so much response body */
     REQUEST_REWOUND,        /* client: the body starts again */
     REQUEST_CANCEL,         /* client */
@@ -60,6 +61,7 @@ struct request_detail {
     const struct ipc_frame *frame;
     const union ipc_any *message;
     struct ipc_bytes payload;
+    int *descriptor;                  /* OUTPUT: -1 once it is taken */
     struct supervisor *supervisor;
     bool suspicious, alone;           /* LOST: no other was with it */
 };

@@ -791,6 +791,12 @@ void supervisor_send(struct supervisor *supervisor, unsigned number, uint32_t id
         note_deaf(supervisor);
 }
 
+void supervisor_send_descriptor(struct supervisor *supervisor, unsigned number, uint32_t id, int fd)
+{
+    if (ipc_channel_send_descriptor(&supervisor->channel, number, id, NULL, fd) < 0)
+        note_deaf(supervisor);
+}
+
 /* Takes the connection's credit for a payload; false when it must be held until there is more. */
 static bool take_credit(struct supervisor *supervisor, size_t payload_bytes)
 {

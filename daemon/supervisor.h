@@ -114,6 +114,8 @@ void supervisor_forget(struct supervisor *supervisor, uint32_t id);
 
 /* To the worker. A worker that can't take it is lost. */
 void supervisor_send(struct supervisor *supervisor, unsigned number, uint32_t id, const void *message);
+/* A message without fields, and a descriptor, which is taken over. */
+void supervisor_send_descriptor(struct supervisor *supervisor, unsigned number, uint32_t id, int fd);
 void supervisor_send_data(struct supervisor *supervisor, uint32_t id, const void *data, size_t bytes);
 
 /* Passes on a client's MESSAGE with a payload of so many bytes. */

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- the hub ---- */
 
@@ -217,6 +218,20 @@ int ipc_channel_send_body(struct ipc_channel *channel, unsigned number, uint32_t
     if (!channel->open || channel->ended)
         return 0;
     return queued(channel, ipc_pack_body(&channel->out, number, id, body, body_length));
+}
+
+int ipc_channel_send_descriptor(struct ipc_channel *channel, unsigned number, uint32_t id, const void *message,
+                                int fd)
+{
+    if (!channel->open || channel->ended) {
+        close(fd);
+        return 0;
+    }
+    if (ipc_channel_platform_attach(channel, fd) < 0) {
+        close(fd);
+        return -1;
+    }
+    return ipc_channel_send(channel, number, id, message);
 }
 
 size_t ipc_channel_unsent(const struct ipc_channel *channel)

@@ -30,6 +30,8 @@ int ipc_hub_init(struct ipc_hub *hub, uv_loop_t *loop);   /* 0 or a libuv error 
 void ipc_hub_close(struct ipc_hub *hub);                  /* its handle closes in the loop */
 void ipc_hub_finish(struct ipc_hub *hub);                 /* after the loop ended */
 
+struct ipc_parcel;
+
 struct ipc_channel_calls {
     /* One whole frame; it and its body live until the call returns. The callee may close the
      * channel. */
@@ -53,6 +55,8 @@ struct ipc_channel {
     bool open, dirty, ended, reading, wants_write;
     int descriptors[8];          /* received, not yet taken, oldest first */
     unsigned descriptor_count;
+    struct ipc_parcel *parcels;  /* descriptors on their way out, oldest first */
+    uint64_t sent_bytes;         /* since the channel was opened */
     union { uv_poll_t poll; uv_pipe_t pipe; uv_handle_t handle; } uv;
     int fd, polled;              /* Unix: owned; the events its poll waits for */
 };
@@ -68,6 +72,11 @@ int ipc_channel_send(struct ipc_channel *channel, unsigned number, uint32_t id, 
 int ipc_channel_send_data(struct ipc_channel *channel, uint32_t id, const void *data, size_t bytes);
 int ipc_channel_send_body(struct ipc_channel *channel, unsigned number, uint32_t id,
                           const uint8_t *body, size_t body_length);
+
+/* The same with a descriptor that comes along, now the channel's, which closes it when it has left or can't.
+ * 0, or -1 also where descriptors can't be sent. */
+int ipc_channel_send_descriptor(struct ipc_channel *channel, unsigned number, uint32_t id, const void *message,
+                                int fd);
 
 /* Bytes queued and not yet with the kernel. */
 size_t ipc_channel_unsent(const struct ipc_channel *channel);

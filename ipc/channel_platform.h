@@ -12,6 +12,10 @@ void ipc_channel_platform_write(struct ipc_channel *channel);      /* takes what
 void ipc_channel_platform_listen(struct ipc_channel *channel);     /* after reading or wants_write changed */
 void ipc_channel_platform_close(struct ipc_channel *channel);      /* calls ipc_channel_closed later */
 
+/* Queues `fd` to leave with the byte that is queued next. -1 without memory, or where that can't be: the
+ * descriptor is still the caller's then. */
+int ipc_channel_platform_attach(struct ipc_channel *channel, int fd);
+
 /* What they call. */
 
 /* `bytes` came from the peer. Whole frames are delivered, the rest is kept. */

@@ -5,8 +5,11 @@
 #include "ipc/credit.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LEAST_CREDIT (4096 + IPC_FRAME_CHARGE)
 #define RATE_STEPS 10          /* a second's allowance may be spent a tenth at a time */
@@ -14,7 +17,7 @@
 
 void body_init(struct body *body, struct outflow *outflow)
 {
-    *body = (struct body){ .outflow = outflow };
+    *body = (struct body){ .outflow = outflow, .output = -1 };
 }
 
 static uint64_t now_ms(const struct body *body)
@@ -41,6 +44,7 @@ void body_reset(struct body *body, uint32_t id, uint64_t window_bytes, uint64_t 
         .least_credit = quarter < LEAST_CREDIT ? quarter : LEAST_CREDIT,
         .limit_bytes = limit_bytes,
         .rate_bytes = rate_bytes,
+        .output = -1,
     };
     if (rate_bytes > 0) {
         body->allowance = rate_step(body);
@@ -52,6 +56,9 @@ void body_finish(struct body *body)
 {
     decoder_destroy(body->decoder);
     free(body->rest);
+    if (body->output >= 0)
+        close(body->output);
+    body->output = -1;
     body->decoder = NULL;
     body->rest = NULL;
     body->rest_length = 0;
@@ -104,6 +111,8 @@ static void raise_allowance(struct body *body)
 
 bool body_lacks_credit(const struct body *body)
 {
+    if (body->output >= 0)
+        return false;
     return body->credit < body->least_credit || ipc_credit_payload(body->credit) == 0;
 }
 
@@ -111,7 +120,7 @@ static size_t find_room(struct body *body)
 {
     if (body_lacks_credit(body))
         return 0;
-    size_t room = outflow_room(body->outflow, body->credit);
+    size_t room = body->output >= 0 ? IPC_DATA_BYTES : outflow_room(body->outflow, body->credit);
     if (body->rate_bytes == 0)
         return room;
     raise_allowance(body);
@@ -131,11 +140,36 @@ uint64_t body_rate_wait_ms(const struct body *body)
 
 /* ---- out ---- */
 
+void body_write_to(struct body *body, int fd)
+{
+    body->output = fd;
+}
+
+/* A regular file on a local file system: the daemon has seen to that, so that this does not wait for others. */
+static int write_all(struct body *body, const uint8_t *data, size_t length)
+{
+    while (length > 0) {
+        ssize_t wrote = write(body->output, data, length);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0) {
+            snprintf(body->text, sizeof body->text, "writing the file failed: %s", strerror(errno));
+            fail(body, IPC_ERROR_OUTPUT_FAILED, body->text);
+            return -1;
+        }
+        data += wrote;
+        length -= (size_t)wrote;
+    }
+    return 0;
+}
+
 static enum body_result send_on(struct body *body, const uint8_t *data, size_t length)
 {
     if (body->limit_bytes > 0 && body->delivered_bytes + length > body->limit_bytes)
         return fail(body, IPC_ERROR_BODY_TOO_LARGE, "the body is larger than max_body_bytes");
-    if (outflow_send(body->outflow, &body->credit, body->id, data, length) < 0)
+    if (body->output >= 0 && write_all(body, data, length) < 0)
+        return BODY_FAILED;
+    if (body->output < 0 && outflow_send(body->outflow, &body->credit, body->id, data, length) < 0)
         return fail(body, IPC_ERROR_OUT_OF_MEMORY, "no memory to pass the body on");
     body->delivered_bytes += length;
     if (body->rate_bytes > 0)

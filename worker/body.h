@@ -1,5 +1,5 @@
 /* The way of an answer's body: encoded bytes from libcurl, decoded when asked to, and out as DATA
- * against the credit of the stream and of the connection. What finds no room waits here, at most one
+ * against the credit of the stream and of the connection, or into a file of the client's. What finds no room waits here, at most one
  * of libcurl's pieces (16 KiB, encoded), and then libcurl is told to pause. */
 #ifndef WORKER_BODY_H
 #define WORKER_BODY_H
@@ -28,8 +28,10 @@ struct body {
     uint64_t rate_bytes;                  /* a second; 0: no limit */
     int64_t allowance;                    /* what the rate allows now */
     uint64_t allowance_ms;                /* when it was last raised */
+    int output;                           /* a file that it goes to instead of DATA; -1 for none */
     enum ipc_error_code error;
     const char *problem;
+    char text[96];                        /* what `problem` may point to */
 };
 
 void body_init(struct body *body, struct outflow *outflow);
@@ -41,6 +43,9 @@ void body_finish(struct body *body);
 
 /* Decode what comes from here on. False for a coding that is not ours, and without memory. */
 bool body_decode(struct body *body, struct ipc_bytes content_encoding);
+
+/* What follows goes to this file, now ours, and needs no credit. */
+void body_write_to(struct body *body, int fd);
 
 /* Takes all of `data`. Only when nothing waits. */
 enum body_result body_take(struct body *body, const void *data, size_t length);

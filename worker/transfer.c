@@ -710,6 +710,23 @@ bool transfers_credit(struct transfers *transfers, uint32_t id, uint64_t bytes, 
     return true;
 }
 
+bool transfers_output(struct transfers *transfers, uint32_t id, int fd, const char **ret_reason)
+{
+    struct transfer *transfer = *find(transfers, id);
+    if (!transfer) {
+        close(fd);
+        return true;
+    }
+    if (!transfer->responded || transfer->websocket || transfer->body.output >= 0) {
+        close(fd);
+        *ret_reason = "OUTPUT before RESPONSE, or twice";
+        return false;
+    }
+    body_write_to(&transfer->body, fd);
+    resume(transfer);
+    return true;
+}
+
 bool transfers_go(struct transfers *transfers, uint32_t id, const struct ipc_go *go, const char **ret_reason)
 {
     struct transfer *transfer = *find(transfers, id);

@@ -114,6 +114,7 @@ bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_
 bool transfers_data(struct transfers *transfers, uint32_t id, struct ipc_bytes payload,
                     const char **ret_reason);
 bool transfers_credit(struct transfers *transfers, uint32_t id, uint64_t bytes, const char **ret_reason);
+bool transfers_output(struct transfers *transfers, uint32_t id, int fd, const char **ret_reason);   /* takes `fd` over */
 bool transfers_go(struct transfers *transfers, uint32_t id, const struct ipc_go *go, const char **ret_reason);
 void transfers_cancel(struct transfers *transfers, uint32_t id);
 

@@ -30,6 +30,7 @@ void vitals_prepare(void)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     vitals_allow_core(false);
     own_fds = opendir("/dev/fd");
     own_memory = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);

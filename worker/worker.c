@@ -195,6 +195,15 @@ static void on_flush(struct worker *worker, uint32_t id, const union ipc_any *me
     websocket_flush(&worker->transfers, id, message->flush.token);
 }
 
+static void on_output(struct worker *worker, uint32_t id, const union ipc_any *message)
+{
+    const char *reason = "OUTPUT without a descriptor";
+    int fd = ipc_channel_take_descriptor(&worker->channel);
+    (void)message;
+    if (fd < 0 || !transfers_output(&worker->transfers, id, fd, &reason))
+        breach(worker, reason);
+}
+
 static void on_cancel(struct worker *worker, uint32_t id, const union ipc_any *message)
 {
     (void)message;
@@ -249,6 +258,7 @@ static const struct handler {
     { IPC_CANCEL, on_cancel },
     { IPC_MESSAGE, on_message },
     { IPC_FLUSH, on_flush },
+    { IPC_OUTPUT, on_output },
     { IPC_GO, on_go },
     { IPC_PING, on_ping },
     { IPC_PONG, on_pong },

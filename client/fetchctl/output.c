@@ -77,6 +77,19 @@ static int open_file(struct output *output)
     return output->file ? 0 : fail(output, "write");
 }
 
+static bool may_be_regular(const struct output *output)
+{
+    struct stat status;
+    return output->path && output->written == 0 && (stat(output->path, &status) < 0 || S_ISREG(status.st_mode));
+}
+
+int output_descriptor(struct output *output)
+{
+    if (!may_be_regular(output) || (!output->file && open_file(output) < 0))
+        return -1;
+    return fileno(output->file);
+}
+
 static bool would_mess_terminal(const struct output *output, const void *data, size_t size)
 {
     return output->written == 0 && !output->may_be_binary && output_is_terminal(output)

@@ -26,6 +26,10 @@ char *output_name_of(const char *url);
 /* The size of the file now, 0 when there is none. */
 uint64_t output_size(const struct output *output);
 
+/* The descriptor of the file, made now; -1 when it is none that another process could write alone (stdout,
+ * something was written already, not a regular file), or the reason was already said. */
+int output_descriptor(struct output *output);
+
 /* 0, or -1, the reason already said. */
 int output_write(struct output *output, const void *data, size_t size);
 

@@ -78,6 +78,12 @@ void progress_add(struct progress *progress, uint64_t bytes)
         draw(progress);
 }
 
+void progress_set(struct progress *progress, uint64_t now_bytes)
+{
+    progress->now_bytes = now_bytes;
+    progress_add(progress, 0);
+}
+
 void progress_end(struct progress *progress)
 {
     if (!progress->on || !progress->drawn)

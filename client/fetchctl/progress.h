@@ -18,6 +18,7 @@ struct progress {
 void progress_start(struct progress *progress, bool on, uint64_t start_bytes);
 void progress_set_total(struct progress *progress, uint64_t total_bytes);
 void progress_add(struct progress *progress, uint64_t bytes);
+void progress_set(struct progress *progress, uint64_t now_bytes);
 
 /* The last picture, and a new line. */
 void progress_end(struct progress *progress);

@@ -13,7 +13,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define HANDED_OVER_BYTES (256 * 1024)   /* below it a file of our own is as good */
+#define WATCH_MS 100
 
 typedef void on_event(struct transfer *transfer, const struct fetchd_event *event);
 
@@ -177,6 +181,16 @@ static void save_etag(struct transfer *transfer, const struct fetchd_response *r
     stop(transfer);
 }
 
+/* A large body need not pass through the daemon and this process. */
+static void place_body(struct transfer *transfer, uint64_t bytes)
+{
+    int fd = transfer->asked.hold_body && bytes >= HANDED_OVER_BYTES ? output_descriptor(&transfer->output) : -1;
+    if (fd < 0 || fetchd_write_body_to(transfer->request, fd) < 0)
+        fetchd_take_body(transfer->request);
+    else
+        transfer->watched = fd;
+}
+
 static void on_response(struct transfer *transfer, const struct fetchd_event *event)
 {
     const char *length = fetchd_find_header(event->response, "content-length");
@@ -189,10 +203,13 @@ static void on_response(struct transfer *transfer, const struct fetchd_event *ev
     check_resume(transfer, event->response);
     write_headers(transfer, event->response, transfer->code == 0 || transfer->options->fail_with_body);
     save_etag(transfer, event->response);
-    if (transfer->ignores_body)
+    if (transfer->ignores_body) {
+        fetchd_take_body(transfer->request);
         return;
+    }
     if (length && !(coding && transfer->asked.compressed))
         progress_set_total(&transfer->progress, transfer->progress.start_bytes + strtoull(length, NULL, 10));
+    place_body(transfer, length ? strtoull(length, NULL, 10) : UINT64_MAX);
 }
 
 static void on_data(struct transfer *transfer, const struct fetchd_event *event)
@@ -223,6 +240,14 @@ static void on_rewind(struct transfer *transfer, const struct fetchd_event *even
     transfer->body_sent = transfer->may_write = false;
 }
 
+/* How far the worker has come with the file. */
+static void watch_file(struct transfer *transfer)
+{
+    struct stat status;
+    if (transfer->watched >= 0 && transfer->body_bytes == 0 && fstat(transfer->watched, &status) == 0)
+        progress_set(&transfer->progress, (uint64_t)status.st_size);
+}
+
 static void on_done(struct transfer *transfer, const struct fetchd_event *event)
 {
     const struct fetchd_error *error = event->error;
@@ -234,6 +259,9 @@ static void on_done(struct transfer *transfer, const struct fetchd_event *event)
     transfer->done.trailers = NULL;
     transfer->done.trailer_count = 0;
     write_trailers(transfer, event->done);
+    if (transfer->watched >= 0 && transfer->body_bytes == 0)
+        transfer->body_bytes = event->done->body_bytes;
+    watch_file(transfer);
     progress_end(&transfer->progress);
     if (transfer->options->verbose)
         trace_done(event->done);
@@ -273,7 +301,8 @@ static void wait_for_something(struct transfer *transfer)
     if (transfer->body && transfer->may_write && !transfer->body_sent
         && transfer->chunk_at == transfer->chunk_length)
         waits[1] = (struct pollfd){ .fd = body_wait_fd(transfer->body), .events = POLLIN };
-    poll(waits, 2, -1);
+    if (poll(waits, 2, transfer->watched >= 0 && transfer->progress.on ? WATCH_MS : -1) == 0)
+        watch_file(transfer);
 }
 
 static void turn(struct transfer *transfer)
@@ -306,6 +335,8 @@ void transfer_run(struct transfer *transfer)
 {
     bool wants_bar = transfer->output.path && !transfer->options->silent && isatty(STDERR_FILENO);
     progress_start(&transfer->progress, wants_bar, transfer->resume_bytes);
+    transfer->watched = -1;
+    transfer->asked.hold_body = transfer->output.path && strcmp(transfer->output.path, "/dev/null") != 0;
     if (transfer->body && !transfer->chunk)
         transfer->chunk = must_allocate(TRANSFER_CHUNK_BYTES, 1);
     start(transfer);

@@ -29,6 +29,7 @@ struct transfer {
     bool may_write, body_sent;
     bool ignores_body;
     bool over;
+    int watched;                   /* the file that the worker writes, -1: none */
     int code;                      /* exit code, 0 so far */
     bool retryable;
     char *message;                 /* why it failed, or NULL */

@@ -15,7 +15,7 @@ import msgpack
 
 TYPES = dict(HELLO=1, WELCOME=2, PING=3, PONG=4, GOAWAY=5, ERROR=6, CREDIT=7,
              FETCH=16, RESPONSE=17, DATA=18, DONE=19, CANCEL=20, HOP=21, GO=22, SENDING=23, REWIND=24,
-             MESSAGE=25, FLUSH=26, FLUSHED=27, REOPEN=28,
+             MESSAGE=25, FLUSH=26, FLUSHED=27, REOPEN=28, OUTPUT=29, OUTPUT_REFUSED=30,
              STATUS=32, STATUS_REPLY=33, METRICS=34, METRICS_REPLY=35, RELOAD=36, DRAIN=37, CONTROL_REPLY=38,
              SESSION_CREATE=40, SESSION_REPLY=41, SESSION_LIST=42, SESSION_LIST_REPLY=43, SESSION_DESTROY=44,
              SESSION_READ=45, SESSION_STATE=46, SESSION_WRITE=47,
@@ -120,6 +120,10 @@ class Connection:
 
     def send_raw(self, data):
         self.socket.sendall(data)
+
+    def send_descriptor(self, kind, id, fd):
+        """A frame without fields, and a descriptor with it."""
+        socket.send_fds(self.socket, [encode(kind, id, {})], [fd])
 
     def receive(self):
         """The next frame, as it is. Raises Closed at the end of the connection."""

@@ -244,6 +244,9 @@ void wire_close(struct wire *wire)
     if (wire->fd >= 0)
         close(wire->fd);
     wire->fd = -1;
+    if (wire->descriptor > 0)
+        close(wire->descriptor);
+    wire->descriptor = 0;
 }
 
 void wire_say_bytes(struct wire *wire, const void *bytes, size_t length)
@@ -277,6 +280,23 @@ void wire_say(struct wire *wire, unsigned number, uint32_t id, const void *messa
     say_packed(wire, &packed, ipc_pack(&packed, wire->speaker, number, id, message));
 }
 
+void wire_say_descriptor(struct wire *wire, unsigned number, uint32_t id, int fd)
+{
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof fd)]; } control
+        = { .header = { .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+    struct ipc_buffer packed;
+    ipc_buffer_init(&packed, IPC_FRAME_BYTES);
+    assert_int_equal(ipc_pack(&packed, wire->speaker, number, id, NULL), 0);
+    struct iovec iovec = { ipc_buffer_data(&packed), ipc_buffer_length(&packed) };
+    struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes };
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    assert_int_equal(sendmsg(wire->fd, &message, MSG_NOSIGNAL), iovec.iov_len);
+    ipc_buffer_finish(&packed);
+    close(fd);
+    stage_turn();
+}
+
 void wire_say_data(struct wire *wire, uint32_t id, const void *data, size_t length)
 {
     struct ipc_buffer packed;
@@ -290,11 +310,31 @@ void wire_say_credit(struct wire *wire, uint32_t id, uint64_t bytes)
     wire_say(wire, IPC_CREDIT, id, &credit);
 }
 
+static ssize_t receive(struct wire *wire, void *place, size_t size)
+{
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    struct iovec iovec = { place, size };
+    struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes };
+    ssize_t got = recvmsg(wire->fd, &message, 0);
+    if (got > 0 && CMSG_FIRSTHDR(&message))
+        memcpy(&wire->descriptor, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof wire->descriptor);
+    return got;
+}
+
+int wire_take_descriptor(struct wire *wire)
+{
+    assert_true(wire->descriptor > 0);
+    int fd = wire->descriptor;
+    wire->descriptor = 0;
+    return fd;
+}
+
 static void read_more(struct wire *wire)
 {
     while (wire->fd >= 0 && !wire->ended) {
         uint8_t *place = ipc_buffer_reserve(&wire->in, 65536);
-        ssize_t got = read(wire->fd, place, 65536);
+        ssize_t got = receive(wire, place, 65536);
         if (got > 0)
             ipc_buffer_commit(&wire->in, (size_t)got);
         else if (got < 0 && errno == EAGAIN)

@@ -19,6 +19,7 @@ struct wire {
     enum ipc_speaker speaker;   /* as whom the test speaks there */
     struct ipc_buffer in;
     size_t taken;               /* of `in`, by the frame that was read last */
+    int descriptor;             /* the last one that came along; 0 for none */
     bool ended;
 };
 
@@ -63,6 +64,8 @@ struct wire *stage_connect_silent(void);
 struct session *stage_session(void);                  /* the newest */
 
 void wire_say(struct wire *wire, unsigned number, uint32_t id, const void *message);
+void wire_say_descriptor(struct wire *wire, unsigned number, uint32_t id, int fd);   /* without fields; `fd` is closed */
+int wire_take_descriptor(struct wire *wire);          /* the last one that came, now the test's */
 void wire_say_data(struct wire *wire, uint32_t id, const void *data, size_t length);
 void wire_say_bytes(struct wire *wire, const void *bytes, size_t length);
 void wire_say_credit(struct wire *wire, uint32_t id, uint64_t bytes);

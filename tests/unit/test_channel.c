@@ -678,6 +678,48 @@ static void descriptors_come_along_oldest_first_and_are_the_takers(void **state)
 }
 
 /* The runner counts descriptors: none of these may stay open. */
+/* Between two of these channels, among so much else that no write takes it all. */
+static void descriptors_leave_with_their_own_frame(void **state)
+{
+    (void)state;
+    struct owner owner;
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    static char bytes[1 << 20];
+    int fds[3];
+    unsigned found = 0;
+    size_t at = 0;
+    begin(&owner, 8 << 20);
+    make_files(fds, 3);
+    for (int i = 0; i < 3; i++) {
+        struct ipc_ping ping = { .token = 1000 + (uint64_t)i };
+        ipc_channel_send_data(&owner.channel, 7, bytes, 60000);
+        assert_int_equal(ipc_channel_send_descriptor(&owner.channel, IPC_PING, 0, &ping, fds[i]), 0);
+        ipc_channel_send_data(&owner.channel, 7, bytes, 60000);
+    }
+    while (found < 3 || at < 6 * 60000) {
+        struct iovec iovec = { bytes + at, sizeof bytes - at };
+        struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
+                                  .msg_controllen = sizeof control.bytes };
+        turn();
+        ssize_t got = recvmsg(owner.far, &message, MSG_DONTWAIT);
+        if (got < 0)
+            continue;
+        at += (size_t)got;
+        if (!CMSG_FIRSTHDR(&message))
+            continue;
+        int fd;
+        char number[8] = "";
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+        assert_true(pread(fd, number, 1, 0) == 1);
+        assert_int_equal(number[0] - 'a', found);
+        close(fd);
+        found++;
+        /* Its frame has begun by then: all of the data before it is there. */
+        assert_true(at > (2 * found - 1) * 60000);
+    }
+    end(&owner);
+}
+
 static void descriptors_that_nobody_takes_are_closed_with_the_channel(void **state)
 {
     (void)state;
@@ -727,5 +769,5 @@ UV_TESTS(TEST(frames_in_one_piece_arrive_one_by_one_in_order),
            TEST(a_channel_closed_while_it_waits_to_be_written_is_forgotten),
            TEST(a_descriptor_that_can_not_be_polled_is_refused_and_closed),
            TEST(descriptors_come_along_oldest_first_and_are_the_takers),
-           TEST(descriptors_that_nobody_takes_are_closed_with_the_channel),
+           TEST(descriptors_leave_with_their_own_frame), TEST(descriptors_that_nobody_takes_are_closed_with_the_channel),
            TEST(descriptors_above_eight_are_closed_at_once))

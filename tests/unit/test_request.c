@@ -5,10 +5,14 @@
 #include "daemon/sleeper.h"
 #include "ipc/credit.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct wire *client;
@@ -135,7 +139,7 @@ static struct ipc_fetch fetch_for(enum request_event event)
         fetch.method = IPC_TEXT("POST");
     fetch.follow = event == REQUEST_HOP;
     fetch.body_streamed = event == REQUEST_BODY || event == REQUEST_REWOUND || event == REQUEST_UPLOAD_CREDIT;
-    if (event == REQUEST_CREDIT)
+    if (event == REQUEST_CREDIT || event == REQUEST_OUTPUT)
         fetch.window = 0;
     return fetch;
 }
@@ -200,6 +204,7 @@ static void say_as_client(enum request_event event)
     case REQUEST_BODY: wire_say_data(client, 1, "body", 4); break;
     case REQUEST_TELL: wire_say(client, IPC_MESSAGE, 1, &message); break;
     case REQUEST_FLUSH: wire_say(client, IPC_FLUSH, 1, &(struct ipc_flush){ .token = 5 }); break;
+    case REQUEST_OUTPUT: wire_say_descriptor(client, IPC_OUTPUT, 1, memfd_create("body", 0)); break;
     case REQUEST_CREDIT: wire_say_credit(client, 1, 5000); break;
     case REQUEST_REWOUND: wire_say(client, IPC_REWIND, 1, NULL); break;
     case REQUEST_CANCEL: wire_say(client, IPC_CANCEL, 1, NULL); break;
@@ -274,6 +279,7 @@ static void describe(char *ret_text, size_t size)
 
 static const char *const expected[REQUEST_STATES][REQUEST_EVENTS] = {
     [REQUEST_QUEUED] = {
+        [REQUEST_OUTPUT] = "gone, client ERROR ended",
         [REQUEST_ASSIGN] = "placed, worker FETCH",
         [REQUEST_WAKE] = "placed, worker FETCH",
         [REQUEST_REFUSE] = "gone, client DONE",
@@ -290,6 +296,7 @@ static const char *const expected[REQUEST_STATES][REQUEST_EVENTS] = {
         [REQUEST_SHUTDOWN] = "gone, client DONE",
     },
     [REQUEST_WAITING] = {
+        [REQUEST_OUTPUT] = "gone, client ERROR ended",
         [REQUEST_ASSIGN] = "waiting",
         [REQUEST_WAKE] = "placed, worker FETCH",
         [REQUEST_REFUSE] = "waiting",
@@ -305,6 +312,7 @@ static const char *const expected[REQUEST_STATES][REQUEST_EVENTS] = {
         [REQUEST_SHUTDOWN] = "gone, client DONE",
     },
     [REQUEST_PLACED] = {
+        [REQUEST_OUTPUT] = "abandoned, client ERROR ended, worker CANCEL",
         [REQUEST_ASSIGN] = "placed", [REQUEST_WAKE] = "placed", [REQUEST_REFUSE] = "placed",
         [REQUEST_EXPIRE] = "placed",
         [REQUEST_SENDING] = "placed",
@@ -325,6 +333,7 @@ static const char *const expected[REQUEST_STATES][REQUEST_EVENTS] = {
         [REQUEST_SHUTDOWN] = "abandoned, client DONE, worker CANCEL",
     },
     [REQUEST_ANSWERED] = {
+        [REQUEST_OUTPUT] = "answered, worker OUTPUT",
         [REQUEST_ASSIGN] = "answered", [REQUEST_WAKE] = "answered", [REQUEST_REFUSE] = "answered",
         [REQUEST_EXPIRE] = "answered",
         [REQUEST_SENDING] = "gone, client DONE, worker ended",   /* a breach, and too late to start over */
@@ -346,6 +355,7 @@ static const char *const expected[REQUEST_STATES][REQUEST_EVENTS] = {
         [REQUEST_SHUTDOWN] = "abandoned, client DONE, worker CANCEL",
     },
     [REQUEST_ABANDONED] = {
+        [REQUEST_OUTPUT] = "abandoned",
         [REQUEST_ASSIGN] = "abandoned", [REQUEST_WAKE] = "abandoned", [REQUEST_REFUSE] = "abandoned",
         [REQUEST_EXPIRE] = "abandoned", [REQUEST_SENDING] = "abandoned", [REQUEST_HOP] = "abandoned",
         [REQUEST_RESPONSE] = "abandoned", [REQUEST_DATA] = "abandoned", [REQUEST_MESSAGE] = "abandoned",
@@ -1158,6 +1168,68 @@ static void a_redirect_that_drops_the_body_lets_the_rest_of_it_come(void **state
     stage_end();
 }
 
+/* ---- a body into a file ---- */
+
+static void answer_with_window(uint64_t window)
+{
+    struct ipc_fetch fetch = fetch_of("https://a.example/");
+    begin();
+    fetch.window = window;
+    place(&fetch);
+    say_response(1, 200);
+    wire_expect(client, IPC_RESPONSE, 1, NULL);
+}
+
+static void the_file_reaches_the_worker_and_done_ends_it(void **state)
+{
+    (void)state;
+    answer_with_window(0);
+    int fd = memfd_create("body", 0);
+    struct stat mine, theirs;
+    fstat(fd, &mine);
+    wire_say_descriptor(client, IPC_OUTPUT, 1, fd);
+    wire_expect(&worker->wire, IPC_OUTPUT, 1, NULL);
+    int arrived = wire_take_descriptor(&worker->wire);
+    assert_int_equal(fstat(arrived, &theirs), 0);
+    close(arrived);
+    assert_int_equal(theirs.st_ino, mine.st_ino);
+    say_done(1, NULL);
+    expect_done(NULL);
+    stage_end();
+}
+
+static void what_is_no_file_of_this_machine_is_refused_and_the_body_still_comes(void **state)
+{
+    (void)state;
+    int wrong[] = { open("/dev/null", O_WRONLY), open("/proc/self/comm", O_WRONLY), open("/tmp", O_RDONLY),
+                    open("/etc/passwd", O_RDONLY), eventfd(0, 0), open("/tmp", O_PATH) };
+    union ipc_any message;
+    answer_with_window(0);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_true(wrong[i] >= 0);
+        wire_say_descriptor(client, IPC_OUTPUT, 1, wrong[i]);
+        wire_expect(client, IPC_OUTPUT_REFUSED, 1, &message);
+        assert_true(message.output_refused.reason.length > 0);
+    }
+    wire_expect_nothing(&worker->wire);
+    wire_say_credit(client, 1, 1000);
+    wire_expect(&worker->wire, IPC_CREDIT, 1, NULL);
+    stage_end();
+}
+
+static void a_file_after_credit_or_without_descriptor_ends_the_session(void **state)
+{
+    (void)state;
+    answer_with_window(1000);
+    wire_say_descriptor(client, IPC_OUTPUT, 1, memfd_create("body", 0));
+    wire_expect(client, IPC_ERROR, 0, NULL);
+    stage_end();
+    answer_with_window(0);
+    wire_say(client, IPC_OUTPUT, 1, NULL);
+    wire_expect(client, IPC_ERROR, 0, NULL);
+    stage_end();
+}
+
 /* ---- WebSockets ---- */
 
 static void a_websocket_lost_twice_is_rewound_twice(void **state)
@@ -1285,6 +1357,9 @@ UV_TESTS(TEST(every_event_while_queued), TEST(every_event_while_waiting), TEST(e
          TEST(a_redirect_that_keeps_the_body_rewinds_it),
          TEST(a_redirect_that_keeps_a_body_that_cannot_be_rewound_ends_it),
          TEST(a_redirect_that_drops_the_body_lets_the_rest_of_it_come),
+         TEST(the_file_reaches_the_worker_and_done_ends_it),
+         TEST(what_is_no_file_of_this_machine_is_refused_and_the_body_still_comes),
+         TEST(a_file_after_credit_or_without_descriptor_ends_the_session),
          TEST(a_websocket_lost_twice_is_rewound_twice),
          TEST(those_behind_a_cancelled_one_in_an_origins_line_move_up),
          TEST(a_drain_answers_what_is_open_and_refuses_what_comes),

@@ -235,6 +235,7 @@ struct fetchd_options {
     uint64_t max_body_bytes;      /* decoded; more is an error. 0: the daemon's setting */
     uint64_t rate_bytes;          /* a second, each way; 0: no limit. Not of a WebSocket */
     uint32_t window_bytes;        /* how much may come before it is taken; 0: 256 KiB */
+    bool hold_body;               /* of the body nothing comes until fetchd_take_body() or fetchd_write_body_to() */
 
     const char *credentials;   /* "user:password" for the origin */
     const char *proxy;         /* [scheme://][user:password@]host[:port] */
@@ -367,6 +368,22 @@ FETCHD_API void fetchd_cancel(struct fetchd_request *request);
 
 /* While a request is paused, what was taken is not given back: at most its window still comes. */
 FETCHD_API void fetchd_pause(struct fetchd_request *request, bool paused);
+
+/*
+ * Where the body goes is decided when the response is known, for a request with `hold_body`.
+ *
+ * fetchd_write_body_to() has the worker write it into a regular file or memfd of a local file system, open
+ * for writing, from its present position (at its end with O_APPEND): the bytes don't pass through the daemon
+ * and this process, no DATA event comes, DONE tells how it went (`output.failed`, and what write(2) said, when
+ * a byte could not be written). The descriptor stays yours, and may be closed at once; leave the file alone
+ * until DONE. 0, or FETCHD_FAILED with fetchd_last_error() where that can't be (the daemon lacks the feature
+ * "output", there has been no RESPONSE, it was called before): then the body still waits. A daemon that does
+ * not know the file system for a local one has the body come as DATA events instead.
+ *
+ * fetchd_take_body() has it come as DATA events.
+ */
+FETCHD_API int fetchd_write_body_to(struct fetchd_request *request, int fd);
+FETCHD_API void fetchd_take_body(struct fetchd_request *request);
 
 /* Ends the caller's interest; NULL is allowed. */
 FETCHD_API void fetchd_release(struct fetchd_request *request);
