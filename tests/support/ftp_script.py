@@ -30,9 +30,13 @@ class Session:
                 break
             with contextlib.suppress(OSError):
                 self.listener = socket.create_server(('127.0.0.1', port), backlog=1)
+        if not self.listener:
+            raise OSError('all passive ports are taken')
         return self.listener.getsockname()[1]
 
     def open_data(self):
+        if not self.listener:
+            raise OSError('a transfer without a data connection')
         self.data, _ = self.listener.accept()
         self.listener.close()
         self.listener = None
