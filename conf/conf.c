@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { STRING, PROGRAM, LIST, RULES, PROXIES, MEMBERS, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
+enum type { STRING, PROGRAM, HTTPS_URL, LIST, RULES, PROXIES, MEMBERS, NUMBER, BOOLEAN, DURATION, SIZE, CHOICE };
 enum when { LIVE, ROLL, START };
 
 struct row {
@@ -29,6 +29,7 @@ struct row {
 /* `low` of a CHOICE holds its words, of any other type a number. */
 #define RANGE_STRING(low, high) (low), (high), NULL
 #define RANGE_PROGRAM(low, high) (low), (high), NULL
+#define RANGE_HTTPS_URL(low, high) (low), (high), NULL
 #define RANGE_LIST(low, high) (low), (high), NULL
 #define RANGE_RULES(low, high) (low), (high), NULL
 #define RANGE_PROXIES(low, high) (low), (high), NULL
@@ -170,6 +171,12 @@ static bool is_absolute(const char *path)
     return path[0] == '/' || path[0] == '\\' || (has_drive && (path[2] == '/' || path[2] == '\\'));
 }
 
+static const char *set_https_url(const struct row *row, const char *text, char **place)
+{
+    bool is_one = strncmp(text, "https://", 8) == 0 && text[8] && !text[strcspn(text, " \t\"\\")];
+    return *text && !is_one ? "is not a URL of https" : set_string(row, text, place);
+}
+
 static const char *set_program(const struct row *row, const char *text, char **place)
 {
     return *text && !is_absolute(text) ? "is not a path from the root" : set_string(row, text, place);
@@ -177,7 +184,7 @@ static const char *set_program(const struct row *row, const char *text, char **p
 
 static bool is_string(const struct row *row)
 {
-    return row->type == STRING || row->type == PROGRAM;
+    return row->type == STRING || row->type == PROGRAM || row->type == HTTPS_URL;
 }
 
 static const char *set_choice(const struct row *row, const char *text, uint64_t *place)
@@ -279,6 +286,7 @@ static const char *set_value(const struct row *row, const char *text, void *plac
     switch (row->type) {
     case STRING: return set_string(row, text, place);
     case PROGRAM: return set_program(row, text, place);
+    case HTTPS_URL: return set_https_url(row, text, place);
     case LIST: case RULES: case PROXIES: case MEMBERS: return add_items(row, text, place);
     case NUMBER: case DURATION: case SIZE: return set_number(row, text, place);
     case BOOLEAN: return set_boolean(text, place);
@@ -669,7 +677,7 @@ static void print_value(const struct row *row, const void *record, FILE *out)
     const struct conf_members *members = place;
     size_t column = strlen(row->key) + 3;
     switch (row->type) {
-    case STRING: case PROGRAM: fputs(*(char *const *)place, out); break;
+    case STRING: case PROGRAM: case HTTPS_URL: fputs(*(char *const *)place, out); break;
     case BOOLEAN: fputs(*(const bool *)place ? "yes" : "no", out); break;
     case NUMBER: case DURATION: case SIZE: print_number(row, *(const uint64_t *)place, out); break;
     case LIST: case RULES: case PROXIES:
@@ -731,7 +739,7 @@ static void describe_row(const struct row *row, const char *section, const char 
                          void (*on_setting)(const struct conf_setting *setting))
 {
     static const char *const types[] = {
-        [STRING] = "string", [PROGRAM] = "path", [LIST] = "list", [RULES] = "rules", [PROXIES] = "proxies",
+        [STRING] = "string", [PROGRAM] = "path", [HTTPS_URL] = "url", [LIST] = "list", [RULES] = "rules", [PROXIES] = "proxies",
         [MEMBERS] = "members", [NUMBER] = "number",
         [BOOLEAN] = "yes no", [DURATION] = "duration", [SIZE] = "size", [CHOICE] = "",
     };
@@ -781,7 +789,7 @@ static bool same_value(const struct row *row, const void *a, const void *b)
 {
     const void *left = place_of(row, a), *right = place_of(row, b);
     switch (row->type) {
-    case STRING: case PROGRAM: return strcmp(*(char *const *)left, *(char *const *)right) == 0;
+    case STRING: case PROGRAM: case HTTPS_URL: return strcmp(*(char *const *)left, *(char *const *)right) == 0;
     case LIST: case RULES: case PROXIES: return same_list(left, right);
     case MEMBERS: return same_members(left, right);
     case BOOLEAN: return *(const bool *)left == *(const bool *)right;

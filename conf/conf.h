@@ -14,6 +14,7 @@ struct conf_list { char **items; size_t count; };
 
 #define CONF_C_TYPE_STRING char *
 #define CONF_C_TYPE_PROGRAM char *
+#define CONF_C_TYPE_HTTPS_URL char *
 #define CONF_C_TYPE_LIST struct conf_list
 #define CONF_C_TYPE_RULES struct conf_list
 #define CONF_C_TYPE_PROXIES struct conf_list

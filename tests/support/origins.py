@@ -478,16 +478,21 @@ def refused_port():
 class Blackhole:
     """A port whose connections never come about: a listener whose backlog is full."""
 
+    def __init__(self, host='127.0.0.1'):
+        self.host, self.family = host, socket.AF_INET6 if ':' in host else socket.AF_INET
+
     def __enter__(self):
-        self.listener = socket.socket()
-        self.listener.bind(('127.0.0.1', 0))
+        self.listener = socket.socket(self.family)
+        if self.family == socket.AF_INET6:
+            self.listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        self.listener.bind((self.host, 0))
         self.listener.listen(0)
         self.port = self.listener.getsockname()[1]
         self.fillers = []
         for _ in range(4):
-            one = socket.socket()
+            one = socket.socket(self.family)
             one.setblocking(False)
-            one.connect_ex(('127.0.0.1', self.port))
+            one.connect_ex((self.host, self.port))
             self.fillers.append(one)
         time.sleep(0.1)
         return self

@@ -490,7 +490,20 @@ static void a_refused_file_leaves_nothing_but_memory_to_free(void **state)
     conf_destroy(NULL);
 }
 
-UNIT_TESTS(TEST(the_shipped_file_is_what_the_defaults_print), TEST(the_shipped_file_changes_nothing),
+static void a_doh_server_is_of_https(void **state)
+{
+    (void)state;
+    struct conf *conf = conf_create();
+    static const char *const wrong[] = { "http://a/", "dns.example", "https://", "https://a b/" };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(conf_set(conf, "dns", "doh_url", wrong[i], error), -1);
+    assert_int_equal(conf_set(conf, "dns", "doh_url", "https://dns.example/dns-query", error), 0);
+    assert_int_equal(conf_set(conf, "dns", "doh_url", "", error), 0);
+    conf_destroy(conf);
+}
+
+UNIT_TESTS(TEST(a_doh_server_is_of_https),
+           TEST(the_shipped_file_is_what_the_defaults_print), TEST(the_shipped_file_changes_nothing),
            TEST(what_is_printed_reads_back_the_same), TEST(the_defaults_are_the_documented_ones),
            TEST(durations_and_sizes_have_units), TEST(each_wrong_value_is_named_with_file_line_and_key),
            TEST(a_setting_stands_once_and_a_list_may_go_on), TEST(a_list_has_its_most_items),
