@@ -22,7 +22,8 @@ enum kind {
     LONG_NUMBER, /* uint64_t */
     REDIRECTS,   /* int, in which 0 means the default */
     TEXTS,       /* const char *const * and, at `size`, their count */
-    PAIRS,       /* headers */
+    HEADERS,       /* pairs, in place of the command line's of their names */
+    QUERY,         /* pairs */
     BODY,        /* as text */
     BODY_BASE64, /* as bytes */
     NAME,        /* of the file */
@@ -36,7 +37,8 @@ static const struct field {
 } fields[] = {
     { "url", WORD, AT(url), 0 },
     { "method", WORD, AT(method), 0 },
-    { "headers", PAIRS, 0, 0 },
+    { "headers", HEADERS, 0, 0 },
+    { "query", QUERY, 0, 0 },
     { "body", BODY, 0, 0 },
     { "body_base64", BODY_BASE64, 0, 0 },
     { "follow", YESNO, AT(follow), 0 },
@@ -48,6 +50,9 @@ static const struct field {
     { "headers_timeout_ms", NUMBER, AT(headers_timeout_ms), 0 },
     { "idle_timeout_ms", NUMBER, AT(idle_timeout_ms), 0 },
     { "total_timeout_ms", NUMBER, AT(total_timeout_ms), 0 },
+    { "redirect_https_only", YESNO, AT(redirect_https_only), 0 },
+    { "expect_timeout_ms", NUMBER, AT(expect_timeout_ms), 0 },
+    { "max_header_bytes", LONG_NUMBER, AT(max_header_bytes), 0 },
     { "max_body_bytes", LONG_NUMBER, AT(max_body_bytes), 0 },
     { "rate_bytes", LONG_NUMBER, AT(rate_bytes), 0 },
     { "credentials", WORD, AT(credentials), 0 },
@@ -191,7 +196,48 @@ static const char *take_id(struct entry *entry, const json_t *value)
     return entry->id ? NULL : "a value";
 }
 
-/* ---- headers ---- */
+/* ---- pairs ---- */
+
+static bool read_pair(const json_t *pair, struct fetchd_header *ret_pair)
+{
+    const json_t *value = json_array_get(pair, 1);
+    *ret_pair = (struct fetchd_header){ json_string_value(json_array_get(pair, 0)), json_string_value(value) };
+    return json_array_size(pair) == 2 && ret_pair->name && (ret_pair->value || json_is_null(value));
+}
+
+static bool read_array(const json_t *array, struct fetchd_header *pairs)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < json_array_size(array); i++)
+        good = read_pair(json_array_get(array, i), &pairs[i]);
+    return good;
+}
+
+static bool read_object(const json_t *object, struct fetchd_header *pairs)
+{
+    const char *name;
+    json_t *value;
+    bool good = true;
+    json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+        *pairs = (struct fetchd_header){ name, json_string_value(value) };
+        good = good && (pairs->value || json_is_null(value));
+        pairs++;
+    }
+    return good;
+}
+
+/* An array of [name, value], or an object; a value may be null. NULL for anything else; else to be freed. */
+static struct fetchd_header *read_pairs(const json_t *value, size_t *ret_count)
+{
+    bool is_object = json_is_object(value);
+    size_t count = is_object ? json_object_size(value) : json_array_size(value);
+    struct fetchd_header *pairs = must_allocate(count + 1, sizeof *pairs);
+    *ret_count = count;
+    if (is_object ? read_object(value, pairs) : json_is_array(value) && read_array(value, pairs))
+        return pairs;
+    free(pairs);
+    return NULL;
+}
 
 static bool is_named(const struct fetchd_header *headers, size_t count, const char *name)
 {
@@ -211,42 +257,25 @@ static void merge_headers(struct entry *entry, const struct fetchd_header *own, 
         if (!is_named(own, count, defaults[i].name))
             entry->headers[merged++] = defaults[i];
     for (size_t i = 0; i < count; i++)
-        if (own[i].value)
-            entry->headers[merged++] = own[i];
+        entry->headers[merged++] = own[i];
     entry->asked.headers = entry->headers;
     entry->asked.header_count = merged;
 }
 
-static bool read_pair(const json_t *pair, struct fetchd_header *ret_header)
+static const char *take_pairs(struct entry *entry, const struct field *field, const json_t *value)
 {
-    const json_t *value = json_array_get(pair, 1);
-    *ret_header = (struct fetchd_header){json_string_value(json_array_get(pair, 0)),
-                                         json_string_value(value)};
-    return json_array_size(pair) == 2 && ret_header->name &&
-           (ret_header->value || json_is_null(value));
-}
-
-static const char *take_pairs(struct entry *entry, const json_t *value)
-{
-    size_t count = json_is_object(value) ? json_object_size(value) : json_array_size(value), at = 0;
-    struct fetchd_header *own = must_allocate(count + 1, sizeof *own);
-    const char *name;
-    json_t *one;
-    bool good = json_is_object(value) || json_is_array(value);
-    if (json_is_object(value)) {
-        json_object_foreach((json_t *)(uintptr_t)value, name, one)
-        {
-            own[at] = (struct fetchd_header){ name, json_string_value(one) };
-            good = good && (own[at++].value || json_is_null(one));
-        }
+    size_t count;
+    struct fetchd_header *pairs = read_pairs(value, &count);
+    if (!pairs)
+        return "an array of [name, value], or an object; a value may be null";
+    if (field->kind == HEADERS) {
+        merge_headers(entry, pairs, count);
+        free(pairs);
+        return NULL;
     }
-    for (; good && at < count; at++)
-        good = read_pair(json_array_get(value, at), &own[at]);
-    if (good)
-        merge_headers(entry, own, count);
-    free(own);
-    return good ? NULL
-                : "an array of [name, value], or an object; a value of null leaves the header out";
+    entry->asked.query = entry->query = pairs;
+    entry->asked.query_count = count;
+    return NULL;
 }
 
 /* ---- a line ---- */
@@ -261,7 +290,8 @@ static const char *take(struct entry *entry, const struct field *field, const js
     case LONG_NUMBER: return take_number(entry, field, value);
     case REDIRECTS: return take_redirects(entry, field, value);
     case TEXTS: return take_texts(entry, field, value);
-    case PAIRS: return take_pairs(entry, value);
+    case HEADERS:
+    case QUERY: return take_pairs(entry, field, value);
     case BODY:
     case BODY_BASE64: return take_body(entry, field, value);
     case NAME: return take_name(entry, value);
@@ -359,6 +389,7 @@ void entry_finish(struct entry *entry)
     free(entry->wrong);
     free(entry->line);
     free(entry->headers);
+    free(entry->query);
     for (size_t i = 0; i < entry->list_count; i++)
         free(entry->lists[i]);
     text_finish(&entry->body);

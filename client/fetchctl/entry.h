@@ -24,7 +24,7 @@ struct entry {
     char *wrong;                 /* NULL, or why it can't be asked */
     struct json_t *json;
     char *line;
-    struct fetchd_header *headers;
+    struct fetchd_header *headers, *query;
     const char **lists[ENTRY_LISTS];   /* of the fields that have one, "resolve" say */
     size_t list_count;
     struct text body;

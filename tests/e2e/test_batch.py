@@ -1,9 +1,10 @@
 """1,000 URLs of mixed sizes from four clients at once."""
 import collections
+import hashlib
 import json
 import random
 
-from world import MIB, World, tap
+from world import MIB, World, paths, proc, tap
 
 SIZES = [0, 1, 100, 1000, 1024, 4096, 16384, 65535, 65536, 65537, 100000, 262144, 300000, MIB, 3 * MIB]
 EACH, CLIENTS = 250, 4
@@ -69,6 +70,62 @@ class Batch(World):
         urls = [self.url('/1k?%d' % i) for i in range(20)]
         out = self.ctl_good('batch', '--concurrency', 1, '-', input='\n'.join(urls).encode())
         self.assertEqual([json.loads(line)['url'] for line in out.splitlines()], urls)
+
+    def test_a_run_that_was_killed_goes_on_and_asks_nothing_twice(self):
+        """Forty are answered, ten are held by the origin and half written by nobody when it is killed."""
+        folder = paths.folder('b')
+        quick = [self.url('/1k?resume%d' % i) for i in range(40)]
+        held = [self.url('/hold/resume?%d' % i, 'h1') for i in range(10)]
+        (folder / 'list').write_text('\n'.join(held + quick))
+        words = ['batch', '-o', folder / 'out', '--output-dir', folder / 'd', '--concurrency', 20, folder / 'list']
+        process = self.fetchd.start_fetchctl(*words)
+        self.backend.until_waiting('resume', 10)
+        proc.until(lambda: (folder / 'out').read_bytes().count(b'\n') == 40, what='the forty')
+        process.kill()
+        process.communicate()
+        with open(folder / 'out', 'a') as out:
+            out.write('{"url":"https://half a li')                   # as one killed while it wrote would leave it
+        self.backend.until_ended('resume', 10)
+        self.backend.release('resume')
+        run = self.ctl(*words, '--resume')
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn(b'10 answered (10 2xx), 40 answered before', run.stderr)
+        lines = [json.loads(line) for line in (folder / 'out').read_text().splitlines()]
+        self.assertEqual(sorted(line['url'] for line in lines), sorted(held + quick))
+        bodies = {line['url']: (folder / 'd' / line['file']).read_bytes() for line in lines}
+        self.assertEqual({hashlib.sha256(bodies[url]).hexdigest() for url in quick}, {self.nginx.hashes['1k']})
+        self.assertEqual({bodies[url] for url in held}, {b'released\n'})
+        self.assertEqual(len(list((folder / 'd').iterdir())), 50)
+        asked = collections.Counter(row['uri'] for row in self.nginx.access() if 'resume' in row['uri'] and '/1k' in row['uri'])
+        self.assertEqual(sorted(asked.values()), [1] * 40)
+
+    def test_json_requests_reach_the_origin_as_they_are_written(self):
+        lines = [dict(url=self.url('/upload'), method='PUT', body='text', headers={'X-One': '1'}, id='a'),
+                 dict(url=self.url('/upload'), body_base64='AP8=', id='b'),
+                 dict(url=self.url('/chain/2'), follow=True, id='c'), dict(url=self.url('/chain/2'), id='d'),
+                 dict(url=self.url('/hold/json'), total_timeout_ms=300, id='e')]
+        run = self.ctl('batch', '--with-body', '-', input='\n'.join(map(json.dumps, lines)).encode())
+        got = {line['id']: line for line in map(json.loads, run.stdout.splitlines())}
+        a, b = json.loads(got['a']['body']), json.loads(got['b']['body'])
+        self.assertEqual((a['method'], a['sha256']), ('PUT', hashlib.sha256(b'text').hexdigest()))
+        self.assertIn('1', [value for name, value in a['headers'] if name.lower() == 'x-one'])
+        self.assertEqual((b['method'], b['sha256']), ('POST', hashlib.sha256(b'\0\xff').hexdigest()))
+        self.assertEqual((got['c']['status'], got['c']['url_effective']), (200, self.url('/chain/0')))
+        self.assertEqual((got['d']['status'], got['e']['error']['name'], run.returncode), (302, 'timeout.total', 28))
+
+    def test_no_more_at_once_to_an_origin_than_told(self):
+        """Twelve to an origin that holds them, three at a time; the thirteenth, elsewhere, is not held up."""
+        urls = [self.url('/hold/origin?%d' % i, 'h1') for i in range(12)] + [self.url('/1k?elsewhere')]
+        process = self.fetchd.start_fetchctl('batch', '--per-origin', 3, '-', stdin=-1)
+        process.stdin.write('\n'.join(urls).encode())
+        process.stdin.close()
+        self.assertEqual(json.loads(process.stdout.readline())['url'], urls[-1])
+        self.backend.until_waiting('origin', 3)
+        self.assertEqual((self.backend.waiting['origin'], self.backend.seen['origin']), (3, 3))
+        self.backend.release('origin')
+        self.assertEqual(len(process.stdout.readlines()), 12)
+        process.wait(60)
+        self.assertEqual(process.returncode, 0)
 
     def test_a_daemon_that_dies_gives_every_url_its_line(self):
         fetchd = self.make().start()

@@ -190,9 +190,15 @@ class Requests(Batch):
             with self.subTest(headers=headers):
                 serve = answer()
                 self.batch(serve, '-H', 'X-B: old', '-H', 'X-C: kept', urls=[dict(url='https://o.test/', headers=headers)])
-                got = [[bytes(n).decode(), bytes(v).decode()] for n, v in serve.asked[0]['headers']]
-                own = headers if isinstance(headers, list) else [[n, v] for n, v in headers.items() if v]
+                got = [[bytes(n).decode(), v if v is None else bytes(v).decode()] for n, v in serve.asked[0]['headers']]
+                own = headers if isinstance(headers, list) else [[n, v] for n, v in headers.items()]
                 self.assertEqual(got, [['X-C', 'kept'], *own])
+
+    def test_a_query_is_put_behind_the_url(self):
+        serve = answer()
+        for query in ([['a', 'b c'], ['d', None]], {'a': 'b c', 'd': None}):
+            line, = self.lines(self.batch(serve, urls=[dict(url='https://o.test/?x=1', query=query)]))
+            self.assertEqual((serve.asked.pop()['url'], line['url']), ('https://o.test/?x=1&a=b+c&d', 'https://o.test/?x=1'))
 
     def test_a_body_is_text_or_base64_and_makes_a_post(self):
         for line, body in ((dict(body='h\u00e9'), 'h\u00e9'.encode()), (dict(body_base64='AP8Q'), b'\x00\xff\x10'), (dict(body=''), b'')):
