@@ -711,6 +711,27 @@ static void a_lost_get_is_given_to_the_next_worker(void **state)
     stage_end();
 }
 
+/* A SIGKILL is not its doing, and yet this must end. */
+static void one_whose_workers_are_killed_again_and_again_ends(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = fetch_of("https://a.example/");
+    union ipc_any message;
+    begin();
+    place(&fetch);
+    for (int loss = 1; loss <= REQUEST_MOST_LOSSES; loss++) {
+        replace_worker();
+        wire_expect(&worker->wire, IPC_FETCH, 1, NULL);
+        wire_expect_nothing(client);
+    }
+    kill_worker(worker);
+    wire_expect(client, IPC_DONE, 1, &message);
+    assert_text_equal(message.done.error->name, "worker.lost");
+    assert_true(message.done.error->retryable);
+    assert_int_equal(message.done.attempts, REQUEST_MOST_LOSSES + 1);
+    stage_end();
+}
+
 static void a_post_is_given_on_only_while_nothing_of_it_left(void **state)
 {
     (void)state;
@@ -1286,6 +1307,56 @@ static void those_behind_a_cancelled_one_in_an_origins_line_move_up(void **state
     stage_end();
 }
 
+static struct request *request_of_client(uint32_t id)
+{
+    struct request *request;
+    HASH_FIND(client_handle, stage_session()->requests, &id, sizeof id, request);
+    return request;
+}
+
+static void one_that_its_origins_limit_held_back_is_told_so(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = fetch_of("https://a.example/");
+    union ipc_any message;
+    char error[CONF_ERROR_BYTES];
+    begin();
+    conf_set(stage.daemon->conf, "origin \"*\"", "crawl_delay", "1h", error);
+    wire_say(client, IPC_FETCH, 1, &fetch);
+    wire_say(client, IPC_FETCH, 2, &fetch);
+    wire_expect(&worker->wire, IPC_FETCH, 1, NULL);
+    stage_until(request_of_client(2) && request_of_client(2)->parked);
+    request_event(request_of_client(2), REQUEST_EXPIRE, NULL);
+    wire_expect(client, IPC_DONE, 2, &message);
+    assert_text_equal(message.done.error->name, "overloaded");
+    assert_text_equal(message.done.error->message, "the limit of https://a.example:443 held it back too long "
+                      "([origin] crawl_delay, [limits] queue_timeout)");
+    stage_end();
+}
+
+static void done_tells_how_long_it_waited_and_was_redirected(void **state)
+{
+    (void)state;
+    struct ipc_fetch fetch = fetch_of("https://a.example/");
+    union ipc_any message;
+    begin();
+    fetch.follow = true;
+    uint32_t id = place(&fetch);
+    struct request *request = request_of_client(1);
+    request->waited_ms = 30;
+    request->begun_ms -= 20;
+    say_hop(id, 302, "https://a.example/b");
+    wire_expect(client, IPC_HOP, 1, NULL);
+    wire_expect(&worker->wire, IPC_GO, id, NULL);
+    say_response(id, 204);
+    say_done(id, NULL);
+    wire_expect(client, IPC_RESPONSE, 1, NULL);
+    wire_expect(client, IPC_DONE, 1, &message);
+    assert_int_equal(message.done.queue_us, 30000);
+    assert_true(message.done.redirect_us >= 20000);
+    stage_end();
+}
+
 /* ---- the end of the daemon ---- */
 
 static void a_drain_answers_what_is_open_and_refuses_what_comes(void **state)
@@ -1339,6 +1410,9 @@ UV_TESTS(TEST(every_event_while_queued), TEST(every_event_while_waiting), TEST(e
          TEST(data_beyond_the_credit_given_is_a_breach), TEST(a_worker_is_granted_what_the_client_grants),
          TEST(more_credit_than_a_stream_can_have_ends_the_client),
          TEST(data_above_the_connections_credit_waits_and_stays_in_order),
+         TEST(one_whose_workers_are_killed_again_and_again_ends),
+         TEST(one_that_its_origins_limit_held_back_is_told_so),
+         TEST(done_tells_how_long_it_waited_and_was_redirected),
          TEST(a_lost_get_is_given_to_the_next_worker), TEST(a_post_is_given_on_only_while_nothing_of_it_left),
          TEST(all_requests_of_a_lost_worker_are_answered_once),
          TEST(a_poison_request_goes_to_quarantine_and_ends_there),
