@@ -1,6 +1,8 @@
 /* The cookies of one session. */
 #include "cookies.h"
 
+#include "ipc/secret.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -52,7 +54,7 @@ static struct ipc_bytes copy(uint8_t **at, struct ipc_bytes bytes)
 static struct cookie *create(const struct ipc_cookie *record)
 {
     size_t bytes = sizeof(struct cookie) + record->name.length + record->value.length + record->path.length;
-    struct cookie *cookie = malloc(bytes);
+    struct cookie *cookie = ipc_secret_alloc(bytes);
     if (!cookie)
         return NULL;
     uint8_t *at = (uint8_t *)(cookie + 1);
@@ -84,7 +86,7 @@ static void destroy(struct cookies *cookies, struct cookie *cookie)
     domain->count--;
     cookies->count--;
     *cookies->total_bytes -= cookie->bytes;
-    free(cookie);
+    ipc_secret_free(cookie);
 }
 
 static void remove_cookie(struct cookies *cookies, struct cookie *cookie)
@@ -205,7 +207,7 @@ static void replace(struct cookies *cookies, struct cookie *old, struct cookie *
     DL_REPLACE_ELEM(domain->cookies, old, cookie);
     DL_REPLACE_ELEM2(cookies->oldest, old, cookie, older, newer);
     *cookies->total_bytes += cookie->bytes - old->bytes;
-    free(old);
+    ipc_secret_free(old);
 }
 
 static bool add(struct cookies *cookies, const struct ipc_cookie *record, const struct cookies_limits *limits,
@@ -216,7 +218,7 @@ static bool add(struct cookies *cookies, const struct ipc_cookie *record, const 
     if (cookie && make_room(cookies, record->domain, cookie->bytes, limits, now_s))
         domain = need_domain(cookies, record->domain);
     if (!domain) {
-        free(cookie);
+        ipc_secret_free(cookie);
         return false;
     }
     link_new(cookies, domain, cookie);
@@ -238,7 +240,7 @@ bool cookies_put(struct cookies *cookies, const struct ipc_cookie *record, bool 
         replace(cookies, old, cookie);
         return true;
     }
-    free(cookie);
+    ipc_secret_free(cookie);
     if (old)
         remove_cookie(cookies, old);
     return expired ? old != NULL : add(cookies, record, limits, now_s);

@@ -5,6 +5,7 @@
 #include "principal.h"
 
 #include "ipc/pack.h"
+#include "ipc/secret.h"
 #include "ipc/unpack.h"
 
 #include <dirent.h>
@@ -137,6 +138,7 @@ static int pack_jar(const struct jar *jar, uint64_t now_s, struct ipc_buffer *ou
 {
     struct packing packing = { .out = out, .now_s = now_s };
     ipc_buffer_init(out, FILE_BYTES);
+    out->wipes = true;
     int result = pack_all(&packing, jar, 0);
     ipc_buffer_truncate(out, 0);
     if (result == 0)
@@ -358,7 +360,7 @@ static const char *take_content(struct loading *loading, const uint8_t *content,
     return index == count ? NULL : "it is cut short";
 }
 
-/* The whole file, or NULL with a problem. To be freed. */
+/* The whole file, or NULL with a problem. To be freed as a secret. */
 static uint8_t *read_file(const struct store *store, const char *name, struct stat *ret_status, const char **ret_problem)
 {
     int file = openat(store->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -371,7 +373,7 @@ static uint8_t *read_file(const struct store *store, const char *name, struct st
     else if ((uint64_t)ret_status->st_size > FILE_BYTES)
         *ret_problem = "it is too large";
     else
-        content = malloc((size_t)ret_status->st_size + 1);
+        content = ipc_secret_alloc((size_t)ret_status->st_size + 1);
     size_t length = 0;
     for (ssize_t got = 1; content && got > 0 && length < (size_t)ret_status->st_size; length += (size_t)got)
         if ((got = read(file, content + length, (size_t)ret_status->st_size - length)) < 0)
@@ -408,7 +410,7 @@ static void load_file(struct loading *loading, struct principals *principals, co
         ? jars_create(&principal->jars, name, true, (uint64_t)status.st_mtime) : NULL;
     if (loading->jar)
         problem = take_content(loading, content, (size_t)status.st_size);
-    free(content);
+    ipc_secret_free(content);
     if (problem) {
         if (loading->jar)
             jar_remove(loading->jar);
