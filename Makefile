@@ -15,10 +15,10 @@ PREFIX_OF_DEPENDENCIES = $(shell ./setup.sh --print-prefix)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup setup-tests build run test sanitize bench chaos fuzz format clean install
+.PHONY: help setup setup-tests build run test test-systemd sanitize bench chaos fuzz format clean install deb
 
 help:
-	@echo 'make build | run | test | sanitize | bench | chaos | fuzz | format | clean | install'
+	@echo 'make build | run | test | test-systemd | sanitize | bench | chaos | fuzz | format | clean | install | deb'
 
 # configure FOLDER,ARGUMENTS: anew when the arguments or the pinned libraries have changed.
 define configure
@@ -70,9 +70,26 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) build-asan build-release build-fuzz
+	rm -rf $(BUILD) build-asan build-release build-fuzz build-deb packages
+
+# Debian packages, in packages/.
+deb: setup
+	@./setup.sh --packages deb
+	@mkdir -p packages && rm -f packages/*.deb
+	FETCHD_DEPENDENCIES=$(PREFIX_OF_DEPENDENCIES) FETCHD_PACKAGES=packages debian/rules binary
+	@dh_clean
+	@ls -l packages/*.deb
+
+# The packages on a fresh Debian in a container with a real systemd; as root.
+test-systemd: deb
+	@./setup.sh --packages systemd
+	/usr/bin/python3 tests/systemd/test_systemd.py $(TESTS)
 
 # Builds only what was never built: under sudo there is another home, so another cache.
 install:
 	@test -f $(BUILD)/.configured || $(MAKE) build
 	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(abspath $(DESTDIR))')
+	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then \
+	  systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && \
+	  echo 'Now: systemctl enable --now fetchd.socket' ; \
+	fi

@@ -7,9 +7,10 @@ set -euo pipefail
 
 usage() {
   cat <<'USAGE'
-usage: setup.sh [--build-only | --print-prefix | --help]
+usage: setup.sh [--build-only | --packages deb | --packages systemd | --print-prefix | --help]
   (nothing)       packages to build and to test fetchd, and the pinned libraries
   --build-only    without the packages that only tests and benchmarks need
+  --packages WHAT only what `make deb`, or `make test-systemd`, needs besides
   --print-prefix  print the folder that holds the pinned libraries, and do nothing
 environment:
   FETCHD_BORINGSSL=system  curl against android-libboringssl-dev, where the pin can't be had
@@ -34,6 +35,8 @@ test_packages=(
   tinyproxy microsocks dante-server
   python3-pyftpdlib python3-openssl vsftpd
 )
+deb_packages=(debhelper dpkg-dev)
+systemd_packages=(systemd-container debootstrap python3)
 # Debian starts these when it installs them; tests start their own on ports of their own.
 unwanted_services=(nginx caddy tinyproxy danted vsftpd)
 
@@ -589,6 +592,15 @@ main() {
   case ${1:-} in
     '') ;;
     --build-only) packages=("${build_packages[@]}") ;;
+    --packages)
+      case ${2:-} in
+        deb) packages=("${deb_packages[@]}") ;;
+        systemd) packages=("${systemd_packages[@]}") ;;
+        *) usage >&2; exit 2 ;;
+      esac
+      trap clean_up EXIT
+      install_packages "${packages[@]}"
+      return ;;
     --print-prefix) echo "$prefix"; return ;;
     --help) usage; return ;;
     *) usage >&2; exit 2 ;;

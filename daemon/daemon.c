@@ -399,11 +399,9 @@ static void on_uv_drain_deadline(uv_timer_t *timer)
 static void say_goaway(struct daemon *daemon)
 {
     struct session *session;
-    DL_FOREACH(daemon->sessions, session) {
-        struct ipc_goaway goaway = { .last_id = session->last_id, .reason = IPC_TEXT("the daemon stops") };
+    DL_FOREACH(daemon->sessions, session)
         if (session->greeted)
-            session_send(session, IPC_GOAWAY, 0, &goaway);
-    }
+            session_say_goaway(session);
 }
 
 static void start_drain(struct daemon *daemon)

@@ -54,6 +54,8 @@ static void on_hello(struct session *session, const struct ipc_frame *frame, con
     welcome.streams = session->daemon->conf->streams;
     welcome.features = (struct ipc_texts){ features, output_is_supported() ? 1 : 0 };
     session_send(session, IPC_WELCOME, 0, &welcome);
+    if (session->daemon->state != DAEMON_RUNNING)
+        session_say_goaway(session);
     log_debug("session %u: is %.*s", session->number, (int)hello->client.length, hello->client.data);
 }
 

@@ -305,6 +305,12 @@ void session_release_held(struct session *session)
         ipc_buffer_consume(held, frame.whole_length);
 }
 
+void session_say_goaway(struct session *session)
+{
+    struct ipc_goaway goaway = { .last_id = session->last_id, .reason = IPC_TEXT("the daemon stops") };
+    session_send(session, IPC_GOAWAY, 0, &goaway);
+}
+
 /* ---- requests ---- */
 
 void session_enter(struct session *session, struct request *request)

@@ -65,6 +65,9 @@ void session_send_data(struct session *session, uint32_t id, const void *data, s
 /* Passes on a worker's MESSAGE with a payload of so many bytes. */
 void session_send_message(struct session *session, uint32_t id, const struct ipc_frame *frame, size_t payload_bytes);
 
+/* What comes now is not taken: the daemon drains. */
+void session_say_goaway(struct session *session);
+
 void session_enter(struct session *session, struct request *request);
 void session_leave(struct session *session, struct request *request);
 

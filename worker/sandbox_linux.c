@@ -23,14 +23,32 @@ static int fail(const char *what, char *ret_text, size_t size)
     return -1;
 }
 
-/* Root's, where no other user was chosen; nothing that another user has. */
+static bool has_capabilities(struct __user_cap_header_struct *header)
+{
+    struct __user_cap_data_struct held[2];
+    if (syscall(SYS_capget, header, held) < 0)
+        return true;
+    for (size_t i = 0; i < 2; i++)
+        if (held[i].effective || held[i].permitted || held[i].inheritable)
+            return true;
+    return false;
+}
+
+/* Root's, where no other user was chosen; nothing that another user has. A service manager's own filter may
+ * refuse the call to a process that has none. */
 static int drop_capabilities(void)
 {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct none[2];
     memset(none, 0, sizeof none);
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    return (int)syscall(SYS_capset, &header, none);
+    if (syscall(SYS_capset, &header, none) == 0)
+        return 0;
+    int error = errno;
+    if (!has_capabilities(&header))
+        return 0;
+    errno = error;
+    return -1;
 }
 
 /* Not even another process of the same user may read our memory, and no core file is written of it. */

@@ -252,11 +252,22 @@ static int choose_upload_resume(struct get *get, struct transfer *transfer, bool
     return code;
 }
 
+/* A daemon that is replaced takes nothing new, and its successor waits at the same socket: asked once more,
+ * without a pause and uncounted. */
+static void run_here_or_there(struct transfer *transfer)
+{
+    transfer_run(transfer);
+    if (!transfer->moves || (transfer->body && body_rewind(transfer->body) < 0))
+        return;
+    transfer_reset(transfer);
+    transfer_run(transfer);
+}
+
 /* curl's pauses: one second, then twice as long each time, ten minutes at most. */
 static void run_with_retries(struct get *get, struct transfer *transfer, uint64_t *ret_retries)
 {
     uint64_t pause_ms = 1000;
-    transfer_run(transfer);
+    run_here_or_there(transfer);
     for (*ret_retries = 0; transfer->code != 0 && transfer->retryable && *ret_retries < get->options->retry;
          ++*ret_retries) {
         if (transfer->body && body_rewind(transfer->body) < 0)
@@ -266,7 +277,7 @@ static void run_with_retries(struct get *get, struct transfer *transfer, uint64_
         poll(NULL, 0, (int)pause_ms);
         pause_ms = pause_ms * 2 > LONGEST_PAUSE_MS ? LONGEST_PAUSE_MS : pause_ms * 2;
         transfer_reset(transfer);
-        transfer_run(transfer);
+        run_here_or_there(transfer);
     }
 }
 

@@ -270,6 +270,7 @@ static void on_done(struct transfer *transfer, const struct fetchd_event *event)
     /* What the daemon has tried it has tried as often as it may; the rest is ours. */
     transfer->retryable = error->retryable && error->attempts == 0 && !transfer->response
         && transfer->code == 0;
+    transfer->moves = transfer->retryable && strcmp(error->name, "draining") == 0;
     fail(transfer, error->exit_code, "%s: %s", error->name, error->message);
 }
 
@@ -327,6 +328,7 @@ static void start(struct transfer *transfer)
         return;
     const struct fetchd_error *error = fetchd_last_error(transfer->client);
     transfer->retryable = error->retryable;
+    transfer->moves = strcmp(error->name, "draining") == 0;
     fail(transfer, error->exit_code, "%s: %s", error->name, error->message);
     transfer->over = true;
 }
@@ -358,7 +360,7 @@ void transfer_reset(struct transfer *transfer)
     transfer->code = 0;
     transfer->chunk_at = transfer->chunk_length = 0;
     transfer->may_write = transfer->body_sent = transfer->ignores_body = transfer->over = false;
-    transfer->retryable = false;
+    transfer->retryable = transfer->moves = false;
     transfer->body_bytes = 0;
     transfer->hops = 0;
 }

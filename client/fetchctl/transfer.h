@@ -32,6 +32,7 @@ struct transfer {
     int watched;                   /* the file that the worker writes, -1: none */
     int code;                      /* exit code, 0 so far */
     bool retryable;
+    bool moves;                    /* not taken, for the daemon stops: its successor may */
     char *message;                 /* why it failed, or NULL */
     uint64_t body_bytes;
     unsigned hops;
