@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <utlist.h>
 
@@ -24,12 +25,70 @@ static bool has_seat(const struct crew *crew, const struct supervisor *superviso
     return supervisor->seat != CREW_NO_SEAT && crew->seats[supervisor->seat] == supervisor;
 }
 
+/* ---- groups ---- */
+
+static struct crew_group *group_of(struct crew *crew, uint32_t seat)
+{
+    unsigned i = 0;
+    while (seat >= crew->groups[i].first + crew->groups[i].size)
+        i++;
+    return &crew->groups[i];
+}
+
+unsigned crew_group(const struct crew *crew, const char *class)
+{
+    for (unsigned i = 1; i < crew->group_count; i++)
+        if (strcmp(crew->groups[i].class, class) == 0)
+            return i;
+    return 0;
+}
+
+const char *crew_class(const struct crew *crew, const struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < crew->group_count; i++)
+        if (supervisor->seat >= crew->groups[i].first && supervisor->seat - crew->groups[i].first < crew->groups[i].size)
+            return crew->groups[i].class;
+    return NULL;
+}
+
+unsigned crew_ready(const struct crew *crew)
+{
+    unsigned ready = 0;
+    for (unsigned i = 0; i < crew->group_count; i++)
+        ready += crew->groups[i].pool.ready;
+    return ready;
+}
+
+static void set_ready(struct crew *crew, uint32_t seat, bool ready)
+{
+    struct crew_group *group = group_of(crew, seat);
+    pool_set_ready(&group->pool, seat - group->first, ready);
+}
+
+void crew_add_load(struct crew *crew, uint32_t seat)
+{
+    if (seat == CREW_NO_SEAT)
+        return;
+    struct crew_group *group = group_of(crew, seat);
+    pool_add(&group->pool, seat - group->first);
+}
+
+void crew_remove_load(struct crew *crew, uint32_t seat)
+{
+    if (seat == CREW_NO_SEAT)
+        return;
+    struct crew_group *group = group_of(crew, seat);
+    pool_remove(&group->pool, seat - group->first);
+}
+
 /* ---- choice ---- */
 
-static bool has_room(const void *context, unsigned seat)
+struct choice { const struct crew *crew; unsigned first; };
+
+static bool has_room(const void *context, unsigned worker)
 {
-    const struct crew *crew = context;
-    return supervisor_has_room(crew->seats[seat]);
+    const struct choice *choice = context;
+    return supervisor_has_room(choice->crew->seats[choice->first + worker]);
 }
 
 /* Those of as many deaths run together, at first many, so that hundreds of slow innocent ones are soon
@@ -41,7 +100,7 @@ static bool takes_suspect(const struct supervisor *supervisor, const struct requ
     unsigned step = request->deaths - REQUEST_SUSPECT_DEATHS;
     unsigned most = step < sizeof together / sizeof together[0] ? together[step] : 1;
     return supervisor->state == SUPERVISOR_READY
-        && (!other || (other->deaths == request->deaths
+        && (!other || (other->deaths == request->deaths && other->group == request->group
                        && HASH_CNT(worker_handle, supervisor->requests) < most));
 }
 
@@ -68,8 +127,10 @@ struct supervisor *crew_choose(struct crew *crew, const struct request *request)
 {
     if (request->deaths >= REQUEST_SUSPECT_DEATHS)
         return choose_quarantine(crew, request);
-    int seat = pool_place(&crew->pool, request->origin->key, has_room, crew);
-    return seat < 0 ? NULL : crew->seats[seat];
+    const struct crew_group *group = &crew->groups[request->group];
+    struct choice choice = { crew, group->first };
+    int worker = pool_place(&group->pool, request->origin->key, has_room, &choice);
+    return worker < 0 ? NULL : crew->seats[group->first + (unsigned)worker];
 }
 
 /* ---- renewal ---- */
@@ -190,7 +251,7 @@ void crew_judge(struct crew *crew)
 static void unseat(struct crew *crew, struct supervisor *supervisor)
 {
     for (struct request *request = supervisor->requests; request; request = request->worker_handle.next)
-        pool_remove(&crew->pool, supervisor->seat);
+        crew_remove_load(crew, supervisor->seat);
     supervisor->seat = CREW_NO_SEAT;
     DL_APPEND(crew->others, supervisor);
 }
@@ -202,7 +263,7 @@ static void take_over(struct crew *crew, struct supervisor *successor)
     successor->stays_down = false;
     crew->restarts[successor->renewal]++;
     DL_DELETE(crew->others, successor);
-    pool_set_ready(&crew->pool, successor->seat, false);
+    set_ready(crew, successor->seat, false);
     unseat(crew, old);
     crew->seats[successor->seat] = successor;
     old->stays_down = true;
@@ -214,7 +275,7 @@ void crew_worker_ready(struct crew *crew, struct supervisor *supervisor)
     if (supervisor->predecessor)
         take_over(crew, supervisor);
     if (has_seat(crew, supervisor))
-        pool_set_ready(&crew->pool, supervisor->seat, true);
+        set_ready(crew, supervisor->seat, true);
     roll_on(crew);
     daemon_run_queue(crew->daemon);
 }
@@ -222,7 +283,7 @@ void crew_worker_ready(struct crew *crew, struct supervisor *supervisor)
 void crew_worker_unready(struct crew *crew, struct supervisor *supervisor)
 {
     if (has_seat(crew, supervisor))
-        pool_set_ready(&crew->pool, supervisor->seat, false);
+        set_ready(crew, supervisor->seat, false);
     daemon_wake_queue(crew->daemon);   /* the others' bound is higher now */
 }
 
@@ -249,11 +310,37 @@ void crew_worker_stopped(struct crew *crew, struct supervisor *supervisor)
 
 /* ---- start and end of all ---- */
 
+static int add_group(struct crew *crew, const char *class, unsigned size)
+{
+    struct crew_group *group = &crew->groups[crew->group_count];
+    if (crew->group_count == CREW_GROUPS || pool_init(&group->pool, size) < 0)
+        return -1;
+    crew->group_count++;
+    group->first = crew->size;
+    group->size = size;
+    crew->size += size;
+    group->class = class ? strdup(class) : NULL;
+    return class && !group->class ? -1 : 0;
+}
+
+static int add_classes(struct crew *crew, const struct conf_set *classes)
+{
+    for (size_t i = 0; i < classes->count; i++) {
+        const struct conf_class *class = classes->records[i];
+        if (class->workers > 0 && add_group(crew, class->name, (unsigned)class->workers) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int crew_start(struct crew *crew, struct daemon *daemon, unsigned size)
 {
-    *crew = (struct crew){ .daemon = daemon, .size = size, .roll_next = size };
+    *crew = (struct crew){ .daemon = daemon };
+    if (add_group(crew, NULL, size) < 0 || add_classes(crew, &daemon->conf->classes) < 0)
+        return -1;
+    size = crew->roll_next = crew->size;
     crew->seats = calloc(size, sizeof(struct supervisor *));
-    if (!crew->seats || pool_init(&crew->pool, size) < 0)
+    if (!crew->seats)
         return -1;
     for (unsigned i = 0; i < size; i++) {
         crew->seats[i] = supervisor_create(daemon, i, i + 1);
@@ -309,7 +396,11 @@ bool crew_is_down(const struct crew *crew)
 
 void crew_finish(struct crew *crew)
 {
-    pool_finish(&crew->pool);
+    for (unsigned i = 0; i < crew->group_count; i++) {
+        pool_finish(&crew->groups[i].pool);
+        free(crew->groups[i].class);
+    }
+    crew->group_count = 0;
     free(crew->seats);
     crew->seats = NULL;
 }

@@ -22,10 +22,21 @@ enum crew_reason {
 };
 const char *crew_reason_name(enum crew_reason reason);
 
+#define CREW_GROUPS 65   /* the common workers, and those of so many classes of users but one */
+
+/* Workers among whom a request is placed: neighbouring seats. The first group is for all whose class has no
+ * workers of its own. */
+struct crew_group {
+    char *class;                     /* NULL for the first */
+    unsigned first, size;
+    struct pool pool;                /* it counts seats from 0 */
+};
+
 struct crew {
     struct daemon *daemon;
-    struct pool pool;
-    unsigned size;
+    struct crew_group groups[CREW_GROUPS];
+    unsigned group_count;
+    unsigned size;                   /* seats of all groups */
     struct supervisor **seats;
     struct supervisor *others;       /* successors not ready yet, leavers, quarantine workers: a list */
     struct supervisor *quarantine[CREW_QUARANTINE];
@@ -34,7 +45,22 @@ struct crew {
     uint64_t restarts[CREW_REASONS];
 };
 
-int crew_start(struct crew *crew, struct daemon *daemon, unsigned size);   /* 0, or -1 without memory */
+/* So many common workers, and those of each class that has its own. 0, or -1 without memory, or for more
+ * such classes than there are groups. */
+int crew_start(struct crew *crew, struct daemon *daemon, unsigned size);
+
+/* The group of a class, the first for one that has no workers of its own; the same as long as the crew is. */
+unsigned crew_group(const struct crew *crew, const char *class);
+
+/* Of a worker with a seat: its group's class, NULL for the common ones. */
+const char *crew_class(const struct crew *crew, const struct supervisor *supervisor);
+
+/* How many seats have a worker that takes requests. */
+unsigned crew_ready(const struct crew *crew);
+
+/* A request comes to, or leaves, a seat; nothing for CREW_NO_SEAT. */
+void crew_add_load(struct crew *crew, uint32_t seat);
+void crew_remove_load(struct crew *crew, uint32_t seat);
 
 /* The worker that may take a request now: by its origin, or in quarantine for a suspect. NULL: none has
  * room, the request waits. */

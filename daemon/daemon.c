@@ -136,16 +136,30 @@ static void run_suspects(struct daemon *daemon)
     }
 }
 
-void daemon_run_queue(struct daemon *daemon)
+static void run_group(struct daemon *daemon, struct queue *queue)
 {
     struct request *request;
-    run_suspects(daemon);
-    while ((request = queue_next(&daemon->queue))) {
+    while ((request = queue_next(queue))) {
         struct supervisor *supervisor = crew_choose(&daemon->crew, request);
         if (!supervisor)
             return;
         admit(daemon, request, supervisor);
     }
+}
+
+void daemon_run_queue(struct daemon *daemon)
+{
+    run_suspects(daemon);
+    for (unsigned i = 0; i < daemon->crew.group_count; i++)
+        run_group(daemon, &daemon->queues[i]);
+}
+
+unsigned daemon_queued(const struct daemon *daemon)
+{
+    unsigned length = 0;
+    for (unsigned i = 0; i < daemon->crew.group_count; i++)
+        length += daemon->queues[i].length;
+    return length;
 }
 
 static void on_uv_queue_timer(uv_timer_t *timer)
@@ -155,7 +169,7 @@ static void on_uv_queue_timer(uv_timer_t *timer)
 
 void daemon_wake_queue(struct daemon *daemon)
 {
-    if (daemon->queue.length > 0 || daemon->suspects)
+    if (daemon_queued(daemon) > 0 || daemon->suspects)
         uv_timer_start(&daemon->queue_timer, on_uv_queue_timer, 0, 0);
 }
 
@@ -165,7 +179,7 @@ void daemon_enqueue(struct daemon *daemon, struct request *request, bool in_fron
         request->suspect_queued = true;
         DL_APPEND(daemon->suspects, request);
     } else {
-        queue_push(&daemon->queue, &request->session->flow, request, in_front);
+        queue_push(&daemon->queues[request->group], &request->session->flow, request, in_front);
     }
     daemon_run_queue(daemon);
 }
@@ -173,7 +187,7 @@ void daemon_enqueue(struct daemon *daemon, struct request *request, bool in_fron
 void daemon_dequeue(struct daemon *daemon, struct request *request, bool served)
 {
     if (request->flow)
-        queue_remove(&daemon->queue, request, served);
+        queue_remove(&daemon->queues[request->group], request, served);
     if (request->suspect_queued)
         DL_DELETE(daemon->suspects, request);
     request->suspect_queued = false;
@@ -629,7 +643,8 @@ static int start_crew(struct daemon *daemon)
     unsigned size = daemon->conf->workers ? (unsigned)daemon->conf->workers : uv_available_parallelism();
     if (crew_start(&daemon->crew, daemon, size) == 0)
         return 0;
-    log_error("daemon: no memory for %u workers", size);
+    log_error("daemon: no memory for %u workers and those of classes, or more than %d classes have some", size,
+              CREW_GROUPS - 1);
     return -1;
 }
 

@@ -69,7 +69,7 @@ struct daemon {
     struct store store;
     struct session *sessions;
     unsigned session_count, last_session;
-    struct queue queue;
+    struct queue queues[CREW_GROUPS];   /* one for each group of workers */
     struct request *suspects;           /* wait for a quarantine worker, in order */
     uv_timer_t queue_timer;             /* zero: the queue moves in the loop's next turn */
     unsigned in_flight;                 /* requests whose client has no DONE yet */
@@ -113,6 +113,9 @@ void daemon_enqueue(struct daemon *daemon, struct request *request, bool in_fron
 
 /* Takes it out, nothing when it does not wait. `served` when a worker takes it. */
 void daemon_dequeue(struct daemon *daemon, struct request *request, bool served);
+
+/* Requests that wait for a worker, of all groups. */
+unsigned daemon_queued(const struct daemon *daemon);
 
 /* Gives workers what they have room for, now or in the loop's next turn. */
 void daemon_run_queue(struct daemon *daemon);

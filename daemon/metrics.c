@@ -73,7 +73,7 @@ static void write_errors(struct writing *writing) { put_errors(writing, writing-
 static void write_accepted(struct writing *writing) { put_value(writing, writing->daemon->accepted); }
 static void write_retries(struct writing *writing) { put_value(writing, writing->daemon->retries); }
 static void write_open(struct writing *writing) { put_value(writing, writing->daemon->in_flight); }
-static void write_queued(struct writing *writing) { put_value(writing, writing->daemon->queue.length); }
+static void write_queued(struct writing *writing) { put_value(writing, daemon_queued(writing->daemon)); }
 static void write_sessions(struct writing *writing) { put_value(writing, writing->daemon->session_count); }
 
 /* ---- one user's own ---- */

@@ -9,6 +9,13 @@
 
 #include <stdint.h>
 
+/* Its place in the queue for one group of workers. */
+struct principal_flow {
+    struct principal_flow *next;
+    unsigned group;
+    struct queue_flow flow;
+};
+
 struct principal {
     struct principal *next;
     uint64_t user;
@@ -20,7 +27,7 @@ struct principal {
     uint64_t refused_ms;       /* when it was last told in the log that it may not connect */
     uint64_t accepted, succeeded, failed;
     uint64_t errors[IPC_ERROR_COUNT];   /* by name */
-    struct queue_flow flow;
+    struct principal_flow *flows;
     struct jars jars;          /* its sessions */
 };
 
@@ -28,6 +35,9 @@ struct principals { struct principal *first; uint32_t count; };
 
 /* The principal of a user; it stays until principals_finish. NULL without memory. */
 struct principal *principals_find(struct principals *principals, uint64_t user);
+
+/* Made when it is new; NULL without memory. It stays as long as the principal. */
+struct queue_flow *principal_flow(struct principal *principal, unsigned group);
 void principals_finish(struct principals *principals);
 
 #endif

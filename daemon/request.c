@@ -501,6 +501,7 @@ static struct request *create(struct session *session, uint32_t id, const struct
     request->daemon = session->daemon;
     request->queued_ms = uv_now(&session->daemon->loop);
     request->client_id = id;
+    request->group = session->group;
     request->idempotent = is_idempotent(fetch->method);
     request->follow = fetch->follow;
     request->max_redirects = (unsigned)fetch->max_redirects;
@@ -614,7 +615,7 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
         refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests open on this connection ([daemon] streams)");
     } else if (daemon->in_flight >= daemon->conf->requests) {
         refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests open ([limits] requests)");
-    } else if (daemon->queue.length >= daemon->conf->queue_limit) {
+    } else if (daemon_queued(daemon) >= daemon->conf->queue_limit) {
         refuse(session, id, IPC_ERROR_OVERLOADED, true, "too many requests wait for a worker ([limits] queue)");
     } else if (over_quota(session, frame->body_length, text)) {
         refuse(session, id, IPC_ERROR_QUOTA_EXCEEDED, true, text);
@@ -785,11 +786,9 @@ static struct supervisor *choose_next(struct request *request)
 {
     struct crew *crew = &request->daemon->crew;
     uint32_t seat = request->supervisor->seat;
-    if (seat == CREW_NO_SEAT)
-        return crew_choose(crew, request);
-    pool_remove(&crew->pool, seat);
+    crew_remove_load(crew, seat);
     struct supervisor *wanted = crew_choose(crew, request);
-    pool_add(&crew->pool, seat);
+    crew_add_load(crew, seat);
     return wanted;
 }
 

@@ -75,6 +75,7 @@ struct request {
     struct session *session;          /* NULL once abandoned */
     struct supervisor *supervisor;    /* NULL in the queue */
     uint32_t client_id, worker_id;
+    unsigned group;                   /* of the crew: whose workers may take it */
     UT_hash_handle client_handle, worker_handle;
     struct request *prev, *next;                      /* in its connection's line, at a gate, or among the suspects */
     struct queue_flow *flow;                          /* that line, in the queue or at its origin */

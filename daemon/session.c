@@ -372,14 +372,22 @@ uint32_t session_pool(const struct session *session)
 
 static const struct ipc_channel_calls channel_calls = { on_frame, on_end, on_sent, on_channel_closed };
 
+static unsigned group_of(const struct daemon *daemon, const struct peer *peer)
+{
+    return crew_group(&daemon->crew, conf_class(daemon->conf, peer->user, peer->groups, peer->group_count)->name);
+}
+
 struct session *session_create(struct daemon *daemon, int fd, unsigned number)
 {
     struct session *session = calloc(1, sizeof *session);
     struct peer peer = { .groups = NULL };
     int status = session ? peer_read(fd, &peer) : UV_ENOMEM;
     struct principal *principal = status == 0 ? principals_find(&daemon->principals, peer.user) : NULL;
-    if (!principal) {
-        log_error("session %u: can't tell who connects: %s, closing", number, uv_strerror(status));
+    unsigned group = principal ? group_of(daemon, &peer) : 0;
+    struct queue_flow *flow = principal ? principal_flow(principal, group) : NULL;
+    if (!flow) {
+        log_error("session %u: can't tell who connects: %s, closing", number,
+                  uv_strerror(status < 0 ? status : UV_ENOMEM));
         peer_finish(&peer);
         free(session);
         uv_fs_t request;
@@ -390,7 +398,8 @@ struct session *session_create(struct daemon *daemon, int fd, unsigned number)
     session->number = number;
     session->peer = peer;
     session->principal = principal;
-    queue_flow_init(&session->flow, &principal->flow);
+    session->group = group;
+    queue_flow_init(&session->flow, flow);
     ipc_buffer_init(&session->held, IPC_CONNECTION_WINDOW + CONTROL_BYTES);
     ipc_window_init(&session->window, IPC_CONNECTION_WINDOW);
     status = ipc_channel_open(&session->channel, &daemon->hub, fd, IPC_DAEMON_TO_CLIENT,

@@ -27,6 +27,7 @@ struct session {
     struct principal *principal;
     const struct conf_class *class;  /* of the running configuration */
     bool admin;
+    unsigned group;                  /* of the crew, by the class at its birth */
     struct queue_flow flow;          /* its requests that wait for a worker */
     bool greeted, closing, deaf;
     bool binds;                      /* it has jars that end with it */

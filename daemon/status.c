@@ -24,8 +24,10 @@ static void fill_worker(struct supervisor *supervisor, void *context)
     bool alive = supervisor->state != SUPERVISOR_WAITING && supervisor->state != SUPERVISOR_STOPPED;
     if (filling->count == filling->capacity)
         return;
+    const char *class = crew_class(&daemon->crew, supervisor);
     filling->workers[filling->count++] = (struct ipc_worker_status){
         .worker = supervisor->number,
+        .class = ipc_text(class ? class : ""),
         .state = ipc_text(supervisor_state_name(supervisor->state)),
         .pid = alive ? supervisor->pid : 0,
         .age_ms = alive ? uv_now(&daemon->loop) - supervisor->started_ms : 0,
@@ -189,7 +191,7 @@ static void send_all(struct session *session, uint32_t id)
     reply.succeeded = daemon->succeeded;
     reply.failed = daemon->failed;
     reply.rss_bytes = rss_bytes;
-    reply.queued = daemon->queue.length;
+    reply.queued = daemon_queued(daemon);
     reply.retries = daemon->retries;
     reply.origins.count = fill_origins(daemon, &origins);
     reply.origins.items = origins;
@@ -219,7 +221,7 @@ void status_line(const struct daemon *daemon, char *ret_text, size_t size)
     unsigned requests = daemon->in_flight, connections = daemon->session_count;
     int used = snprintf(ret_text, size, "%s, %u request%s open, %u connection%s, %u of %u workers ready",
                         daemon->state == DAEMON_RUNNING ? "running" : "draining", requests, requests == 1 ? "" : "s",
-                        connections, connections == 1 ? "" : "s", daemon->crew.pool.ready, daemon->crew.size);
+                        connections, connections == 1 ? "" : "s", crew_ready(&daemon->crew), daemon->crew.size);
     if (used > 0 && (size_t)used < size && *daemon->reload_error)
         snprintf(ret_text + used, size - (size_t)used, "; the last reload was refused: %s", daemon->reload_error);
 }

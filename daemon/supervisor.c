@@ -757,15 +757,13 @@ void supervisor_adopt(struct supervisor *supervisor, struct request *request)
 {
     request->supervisor = supervisor;
     HASH_ADD(worker_handle, supervisor->requests, worker_id, sizeof request->worker_id, request);
-    if (supervisor->seat != CREW_NO_SEAT)
-        pool_add(&supervisor->daemon->crew.pool, supervisor->seat);
+    crew_add_load(&supervisor->daemon->crew, supervisor->seat);
 }
 
 void supervisor_leave(struct supervisor *supervisor, struct request *request)
 {
     HASH_DELETE(worker_handle, supervisor->requests, request);
-    if (supervisor->seat != CREW_NO_SEAT)
-        pool_remove(&supervisor->daemon->crew.pool, supervisor->seat);
+    crew_remove_load(&supervisor->daemon->crew, supervisor->seat);
     daemon_wake_queue(supervisor->daemon);   /* it may be below its bound again, or its quarantine free */
     request->supervisor = NULL;
 }

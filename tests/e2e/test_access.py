@@ -1,5 +1,6 @@
 """Who may connect and what they may ask, for three uids besides root and the daemon's own."""
 import os
+import signal
 import socket
 import struct
 import threading
@@ -282,6 +283,73 @@ class Quotas(Users):
             return len(kept), None
         self.assertEqual(ALICE.does(flood), (16, 'quota.exceeded'))
         self.assertEqual(self.role(BOB), 'user')
+
+
+class Workers(Users):
+    """A class with workers of its own: neither gets the other's, whatever the other does."""
+    CLASSES = '[class "own"]\nmembers = 4101\nworkers = 2\n[class "same"]\nmembers = 4103\nrate = 0\n'
+
+    def start_with_classes(self):
+        folder = paths.folder('a')
+        folder.chmod(0o755)
+        self.fetchd = self.make(folder=folder, workers=1, settings={'daemon.mode': '0666', 'workers.hang_timeout': '5m'})
+        plain = self.fetchd.write_config
+
+        def write_config(**changes):
+            plain(**changes)
+            with open(self.fetchd.config, 'a') as config:
+                config.write(self.CLASSES)
+        self.fetchd.write_config = write_config
+        self.fetchd.start()
+        self.addCleanup(self.stop)
+        self.fetchd.wait_ready(3)
+        return self.fetchd.socket
+
+    def workers_of(self, user, count=8):
+        """The numbers of the workers that answered some origins' requests."""
+        path, urls = self.fetchd.socket, [self.url('/1k', server) for server in ('plain', 'h1', 'h2', 'other')] * (count // 4)
+
+        def ask_all():
+            with Connection(path) as c:
+                return sorted({c.get(url).done['worker'] for url in urls})
+        return user.does(ask_all)
+
+    def test_a_class_s_workers_serve_it_and_nobody_else(self):
+        self.start_with_classes()
+        status = self.fetchd.status()
+        self.assertEqual([row.get('class') for row in status['workers']], [None, 'own', 'own'])
+        self.assertEqual(self.workers_of(BOB), [1])
+        self.assertEqual(self.workers_of(CAROL), [1])
+        self.assertEqual(self.workers_of(users.root()), [1])
+        self.assertLessEqual(set(self.workers_of(ALICE)), {2, 3})
+
+    def test_a_class_is_served_while_the_others_wait_for_their_worker(self):
+        path = self.start_with_classes()
+        common = self.fetchd.workers()[1]
+        os.kill(common, signal.SIGSTOP)
+        try:
+            url = self.url('/1k', 'plain')
+            with self.fetchd.connect() as c:
+                waiting = [c.fetch(url) for _ in range(200)]      # more than a stopped worker takes
+                c.ping(1)
+                self.assertGreater(self.fetchd.status().get('queued', 0), 0)
+                self.assertEqual(ALICE.does(lambda: [Connection(path).get(url).status for _ in range(5)]), [200] * 5)
+                self.assertIsNone(c.answer(waiting[0]).done)
+                os.kill(common, signal.SIGCONT)
+                for id in waiting:
+                    self.good(c.finish(id))
+        finally:
+            os.kill(common, signal.SIGCONT)
+
+    def test_a_reload_renews_them_and_says_what_wants_a_restart(self):
+        self.start_with_classes()
+        before = self.fetchd.workers()
+        self.CLASSES = self.CLASSES.replace('workers = 2', 'workers = 1').replace('rate = 0', 'workers = 1')
+        self.configure({})
+        self.assertIn('[class] workers needs a restart', self.fetchd.log())
+        proc.until(lambda: len(set(self.fetchd.workers().values()) - set(before.values())) == 3, what='the renewal')
+        self.assertLessEqual(set(self.workers_of(ALICE)), {2, 3})
+        self.assertEqual(self.workers_of(CAROL), [1])
 
 
 class Status(Users):

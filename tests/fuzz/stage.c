@@ -327,7 +327,7 @@ void stage_close(void)
     }
     HOLDS(stage_is_down());
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
-    HOLDS(daemon->in_flight == 0 && daemon->queue.length == 0 && !daemon->sessions);
+    HOLDS(daemon->in_flight == 0 && daemon_queued(daemon) == 0 && !daemon->sessions);
     HOLDS(uv_loop_close(&daemon->loop) == 0);
     crew_finish(&daemon->crew);
     principals_finish(&daemon->principals);

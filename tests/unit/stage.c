@@ -95,9 +95,10 @@ static void init_handles(struct daemon *daemon)
 static void set_table(struct daemon *daemon, unsigned seats)
 {
     struct crew *crew = &daemon->crew;
-    *crew = (struct crew){ .daemon = daemon, .size = seats, .roll_next = seats };
+    *crew = (struct crew){ .daemon = daemon, .size = seats, .roll_next = seats, .group_count = 1,
+                           .groups = { { .size = seats } } };
     crew->seats = calloc(seats, sizeof(struct supervisor *));
-    assert_int_equal(pool_init(&crew->pool, seats), 0);
+    assert_int_equal(pool_init(&crew->groups[0].pool, seats), 0);
     for (unsigned i = 0; i < seats; i++)
         crew->seats[i] = supervisor_create(daemon, i, i + 1);
 }
@@ -153,7 +154,7 @@ void stage_end(void)
         daemon_crew_is_down(daemon);   /* a test stopped the last one itself */
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     assert_int_equal(daemon->in_flight, 0);
-    assert_int_equal(daemon->queue.length, 0);
+    assert_int_equal((int)daemon_queued(daemon), 0);
     assert_int_equal(uv_loop_close(&daemon->loop), 0);
     crew_finish(&daemon->crew);
     principals_finish(&daemon->principals);

@@ -101,7 +101,7 @@ static void visit_cell(enum supervisor_state state, enum supervisor_event event)
                  supervisor_state_name(seat->state), supervisor_state_name(wanted));
     if (wanted == SUPERVISOR_STARTING && state == SUPERVISOR_WAITING)
         assert_int_equal(stage.worker_count, born + 1);
-    assert_int_equal(stage.daemon->crew.pool.ready, wanted == SUPERVISOR_READY);
+    assert_int_equal(stage.daemon->crew.groups[0].pool.ready, wanted == SUPERVISOR_READY);
     stage_end();
 }
 
@@ -157,11 +157,11 @@ static void a_ready_worker_has_its_seat_and_one_that_dies_has_not(void **state)
     stage_start();
     for (unsigned i = 0; i < 3; i++)
         stage_make_ready(&stage.workers[i]);
-    assert_int_equal(stage.daemon->crew.pool.ready, 3);
+    assert_int_equal(stage.daemon->crew.groups[0].pool.ready, 3);
     kill(stage.workers[1].pid, SIGKILL);
-    stage_until(stage.daemon->crew.pool.ready == 2);
-    assert_true(stage.daemon->crew.pool.seats[0].ready);
-    assert_true(stage.daemon->crew.pool.seats[2].ready);
+    stage_until(stage.daemon->crew.groups[0].pool.ready == 2);
+    assert_true(stage.daemon->crew.groups[0].pool.seats[0].ready);
+    assert_true(stage.daemon->crew.groups[0].pool.seats[2].ready);
     stage_end();
 }
 
@@ -379,7 +379,7 @@ static void a_successor_takes_the_seat_when_ready_and_the_old_one_drains(void **
     stage_make_ready(stage_newest());
     assert_ptr_not_equal(stage_seat(1), old);
     assert_int_equal(stage_seat(1)->state, SUPERVISOR_READY);
-    assert_int_equal(stage.daemon->crew.pool.ready, 1);
+    assert_int_equal(stage.daemon->crew.groups[0].pool.ready, 1);
     wire_expect(&stage.workers[0].wire, IPC_GOAWAY, 0, NULL);
     wire_close(&stage.workers[0].wire);
     kill(stage.workers[0].pid, SIGKILL);
@@ -411,7 +411,7 @@ static void a_reload_renews_one_after_the_other(void **state)
     crew_roll(&stage.daemon->crew);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(stage.worker_count, 4 + i);
-        assert_int_equal(stage.daemon->crew.pool.ready, 3);   /* never fewer */
+        assert_int_equal(stage.daemon->crew.groups[0].pool.ready, 3);   /* never fewer */
         stage_make_ready(&stage.workers[3 + i]);
     }
     assert_int_equal(stage.worker_count, 6);
