@@ -15,14 +15,15 @@ void silence_begin(struct transfer *transfer)
     deadline_wake(&transfer->deadline, LEAST_MS);
 }
 
-void silence_check(struct transfer *transfer)
+bool silence_check(struct transfer *transfer)
 {
     if (transfer->asked_ms == 0)
-        return;
+        return false;
     uint64_t silent_ms = uv_now(transfer->deadline.timer.loop) - transfer->asked_ms;
     uint64_t patience_ms = h3window_patience_ms(&transfer->h3window);
     if (h3window_has_heard(&transfer->h3window) || transfer->headers.complete) {
         transfer->asked_ms = 0;
+        return false;
     } else if (silent_ms < patience_ms) {
         deadline_wake(&transfer->deadline, patience_ms - silent_ms);
     } else {
@@ -31,4 +32,5 @@ void silence_check(struct transfer *transfer)
         easy_forbid_reuse(transfer->easy);
         transfer_fail(transfer, IPC_ERROR_RECEIVE_FAILED, transfer->failure.message);
     }
+    return true;
 }

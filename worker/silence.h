@@ -4,12 +4,15 @@
 #ifndef WORKER_SILENCE_H
 #define WORKER_SILENCE_H
 
+#include <stdbool.h>
+
 struct transfer;
 
 /* The request is about to go out on a connection that was open already. */
 void silence_begin(struct transfer *transfer);
 
-/* The deadline's timer woke; the transfer may be at its end afterwards. */
-void silence_check(struct transfer *transfer);
+/* The deadline's timer woke. False when it was not for this: something was heard, or is not listened for. The
+ * transfer may be at its end after true. */
+bool silence_check(struct transfer *transfer);
 
 #endif

@@ -598,9 +598,7 @@ static void resume(struct transfer *transfer)
 static void on_wake(struct deadline *deadline)
 {
     struct transfer *transfer = of_deadline(deadline);
-    if (transfer->asked_ms > 0)
-        silence_check(transfer);
-    else
+    if (!silence_check(transfer))
         resume(transfer);
 }
 

@@ -116,6 +116,13 @@ class Fetches(Http3):
             again = [self.three(c.get(self.at('/1k'), http_version='3-only')) for _ in range(5)]
         self.assertTrue(all(answer.done.get('reused') for answer in again))
 
+    def test_a_rate_on_a_kept_connection_is_no_stall(self):
+        """The clock that watches for silence there is the one that lets a limited body go on."""
+        with self.fetchd.connect(keep=False) as c:
+            self.three(c.get(self.at('/1k'), http_version='3-only'))
+            answer = self.three(c.get(self.at('/1m'), http_version='3-only', rate_bytes=2 * MIB, total_timeout_ms=20000))
+        self.assertEqual((answer.bytes, answer.done['reused']), (MIB, True))
+
     def test_many_streams_share_a_connection(self):
         with self.fetchd.connect() as c:
             ids = [c.fetch(self.at('/gate/h3/40'), http_version='3-only') for _ in range(40)]
