@@ -290,7 +290,7 @@ struct jar_rules daemon_jar_rules(const struct daemon *daemon)
 {
     const struct conf *conf = daemon->conf;
     return (struct jar_rules){
-        .suffixes = daemon->suffixes, .hsts_hosts = conf->session_hsts_hosts, .now_s = (uint64_t)time(NULL),
+        .suffixes = daemon->suffixes, .hsts = { conf->session_hsts_hosts, conf->session_bytes }, .now_s = (uint64_t)time(NULL),
         .limits = { conf->session_cookies, conf->session_domain_cookies, conf->session_bytes },
     };
 }

@@ -15,10 +15,21 @@ static struct hsts_host *find(const struct hsts *hsts, const char *name)
     return host;
 }
 
+static uint64_t bytes_of(const char *name)
+{
+    return sizeof(struct hsts_host) + strlen(name) + 1;
+}
+
 static void drop(struct hsts *hsts, struct hsts_host *host)
 {
+    *hsts->total_bytes -= bytes_of(host->name);
     HASH_DELETE(handle, hsts->by_name, host);
     free(host);
+}
+
+void hsts_init(struct hsts *hsts, uint64_t *total_bytes)
+{
+    *hsts = (struct hsts){ .total_bytes = total_bytes };
 }
 
 void hsts_clear(struct hsts *hsts)
@@ -51,23 +62,28 @@ static void drop_soonest(struct hsts *hsts)
     drop(hsts, soonest);
 }
 
-static struct hsts_host *need(struct hsts *hsts, const char *name, uint64_t most)
+/* The user's other sessions are not touched: without room, it is not kept. */
+static bool make_room(struct hsts *hsts, uint64_t bytes, const struct hsts_limits *limits)
 {
-    size_t length = strlen(name);
-    struct hsts_host *host = find(hsts, name);
-    if (host || most == 0)
-        return host;
-    while (hsts_count(hsts) >= most)
+    while (hsts->by_name && (hsts_count(hsts) >= limits->hosts || *hsts->total_bytes + bytes > limits->bytes))
         drop_soonest(hsts);
-    host = calloc(1, sizeof *host + length + 1);
-    if (!host)
-        return NULL;
-    memcpy(host->name, name, length + 1);
-    HASH_ADD_KEYPTR(handle, hsts->by_name, host->name, length, host);
+    return limits->hosts > 0 && *hsts->total_bytes + bytes <= limits->bytes;
+}
+
+static struct hsts_host *need(struct hsts *hsts, const char *name, const struct hsts_limits *limits)
+{
+    struct hsts_host *host = find(hsts, name);
+    uint64_t bytes = bytes_of(name);
+    if (host || !make_room(hsts, bytes, limits) || !(host = calloc(1, bytes)))
+        return host;
+    memcpy(host->name, name, strlen(name) + 1);
+    HASH_ADD_KEYPTR(handle, hsts->by_name, host->name, strlen(name), host);
+    *hsts->total_bytes += bytes;
     return host;
 }
 
-bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *record, uint64_t most, uint64_t now_s)
+bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *record, const struct hsts_limits *limits,
+               uint64_t now_s)
 {
     uint64_t last_s = now_s + HSTS_LIFE_S;
     struct hsts_host *host;
@@ -76,7 +92,7 @@ bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *recor
             drop(hsts, host);
         return true;
     }
-    if (!(host = need(hsts, name, most)))
+    if (!(host = need(hsts, name, limits)))
         return false;
     host->expires_s = record->expires_s < last_s ? record->expires_s : last_s;
     host->subdomains = record->subdomains;

@@ -20,15 +20,23 @@ struct hsts_host {
     char name[];
 };
 
-struct hsts { struct hsts_host *by_name; };
+struct hsts_limits { uint64_t hosts, bytes; };
+
+struct hsts {
+    struct hsts_host *by_name;
+    uint64_t *total_bytes;    /* of all sessions of the user, cookies included */
+};
+
+void hsts_init(struct hsts *hsts, uint64_t *total_bytes);
 
 void hsts_clear(struct hsts *hsts);
 size_t hsts_count(const struct hsts *hsts);
 void hsts_expire(struct hsts *hsts, uint64_t now_s);
 
 /* What a host said, or a client says of it: keeps it, or forgets it when its time is past. `name` in lower
- * case, no IP address. At most `most` hosts; then those that end soonest go. False without memory or room. */
-bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *record, uint64_t most, uint64_t now_s);
+ * case, no IP address. Above a limit those that end soonest go. False without memory or room. */
+bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *record, const struct hsts_limits *limits,
+               uint64_t now_s);
 
 /* As a record that borrows from it. */
 struct ipc_hsts hsts_record(const struct hsts_host *host);

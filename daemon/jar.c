@@ -28,7 +28,8 @@ struct jar *jars_create(struct jars *jars, struct ipc_text name, bool persistent
     jar->jars = jars;
     jar->persistent = jar->dirty = persistent;
     jar->used_s = now_s;
-    cookies_init(&jar->cookies, &jars->cookie_bytes);
+    cookies_init(&jar->cookies, &jars->bytes);
+    hsts_init(&jar->hsts, &jars->bytes);
     HASH_ADD_KEYPTR(handle, jars->by_name, jar->name, name.length, jar);
     return jar;
 }
@@ -117,7 +118,7 @@ const char *jar_take(struct jar *jar, struct ipc_text url, const struct ipc_cook
             return "a cookie that no Set-Cookie can make";
     /* 8.1: not without TLS, nor with a certificate that was not verified; nor for an address (8.1.1). */
     if (hsts && place.secure && trusted_tls && !place.is_address) {
-        hsts_note(&jar->hsts, place.host, hsts, rules->hsts_hosts, rules->now_s);
+        hsts_note(&jar->hsts, place.host, hsts, &rules->hsts, rules->now_s);
         jar->dirty = true;
     }
     return NULL;
@@ -140,5 +141,5 @@ bool jar_put_hsts(struct jar *jar, const struct ipc_hsts *record, const struct j
     if (!cookie_host_of(record->host, name))
         return false;
     jar->dirty = true;
-    return hsts_note(&jar->hsts, name, record, rules->hsts_hosts, rules->now_s);
+    return hsts_note(&jar->hsts, name, record, &rules->hsts, rules->now_s);
 }

@@ -35,14 +35,14 @@ struct jar {
 struct jars {
     struct jar *by_name;
     uint64_t user;
-    uint64_t cookie_bytes;    /* of all */
+    uint64_t bytes;           /* of all cookies and HSTS */
 };
 
 /* What holds for all jars just now. */
 struct jar_rules {
     const struct suffixes *suffixes;
     struct cookies_limits limits;
-    uint64_t hsts_hosts;
+    struct hsts_limits hsts;
     uint64_t now_s;
 };
 

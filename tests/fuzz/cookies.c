@@ -41,7 +41,7 @@ static void set(struct jar *jar, const struct ipc_cookie *record, const struct c
         return;
     check_taken(&checked, place);
     cookies_put(&jar->cookies, &checked.record, place->secure, &rules->limits, rules->now_s);
-    HOLDS(jar->cookies.count <= rules->limits.count && jar->jars->cookie_bytes <= rules->limits.bytes);
+    HOLDS(jar->cookies.count <= rules->limits.count && jar->jars->bytes <= rules->limits.bytes);
 }
 
 /* The first third of a line is a name, the second a value, the rest a domain. */
@@ -66,7 +66,7 @@ static void take_values(struct jar *jar, const char *at, const char *end, const 
         if (setcookie_read(header.value, rules->now_s, &cookie))
             set(jar, &cookie, place, rules, true);
         if (hsts_read((struct ipc_pairs){ &header, 1 }, rules->now_s, &hsts) && !place->is_address)
-            hsts_note(&jar->hsts, place->host, &hsts, rules->hsts_hosts, rules->now_s);
+            hsts_note(&jar->hsts, place->host, &hsts, &rules->hsts, rules->now_s);
     }
 }
 
@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *at = (const char *)data, *end = at + size;
     suffixes = suffixes ? suffixes : suffixes_open();
     struct ipc_text url = take_line(&at, end), other = take_line(&at, end);
-    struct jar_rules rules = { suffixes, { 8, 4, 4000 }, 2, NOW };
+    struct jar_rules rules = { suffixes, { 8, 4, 4000 }, { 2, 4000 }, NOW };
     struct jars jars = { NULL, 0, 0 };
     if (!suffixes || cookie_place_of(url, &place) < 0)
         return 0;
@@ -108,6 +108,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ask(jar, url, &rules);
     ask(jar, other, &rules);
     jars_finish(&jars);
-    HOLDS(jars.cookie_bytes == 0);
+    HOLDS(jars.bytes == 0);
     return 0;
 }

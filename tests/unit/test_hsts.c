@@ -9,17 +9,22 @@
 #define NOW 1000u
 
 static struct hsts hsts;
+static uint64_t total_bytes;
+static const struct hsts_limits limits = { 3, 1 << 20 };
 
 static void note(const char *name, uint64_t expires_s, bool subdomains)
 {
     struct ipc_hsts record = { .expires_s = expires_s, .subdomains = subdomains };
-    assert_true(hsts_note(&hsts, name, &record, 3, NOW));
+    if (!hsts.total_bytes)
+        hsts_init(&hsts, &total_bytes);
+    assert_true(hsts_note(&hsts, name, &record, &limits, NOW));
 }
 
 static void end(void)
 {
     hsts_clear(&hsts);
     assert_int_equal(hsts_count(&hsts), 0);
+    assert_int_equal(total_bytes, 0);
 }
 
 static void a_host_is_covered_and_those_below_it_when_it_says_so(void **state)
@@ -52,7 +57,23 @@ static void those_that_end_soonest_go_when_there_are_too_many(void **state)
     hsts_expire(&hsts, NOW + 20);
     assert_int_equal(hsts_count(&hsts), 1);
     struct ipc_hsts record = { .expires_s = NOW + 10 };
-    assert_false(hsts_note(&hsts, "e.test", &record, 0, NOW));
+    struct hsts_limits none = { 0, 1 << 20 };
+    assert_false(hsts_note(&hsts, "e.test", &record, &none, NOW));
+    end();
+}
+
+/* Another session of the user may have them all. */
+static void bytes_of_a_user_are_bounded(void **state)
+{
+    (void)state;
+    struct ipc_hsts record = { .expires_s = NOW + 10 };
+    note("a.test", NOW + 10, false);
+    struct hsts_limits tight = { 3, total_bytes + 10 };
+    assert_true(hsts_note(&hsts, "b.test", &record, &tight, NOW));
+    assert_int_equal(hsts_count(&hsts), 1);
+    total_bytes += 20;
+    assert_false(hsts_note(&hsts, "c.test", &record, &tight, NOW));
+    total_bytes -= 20;
     end();
 }
 
@@ -91,5 +112,5 @@ static void urls_become_those_of_tls(void **state)
 }
 
 UNIT_TESTS(TEST(a_host_is_covered_and_those_below_it_when_it_says_so),
-           TEST(those_that_end_soonest_go_when_there_are_too_many), TEST(no_promise_lasts_for_ever),
+           TEST(those_that_end_soonest_go_when_there_are_too_many), TEST(bytes_of_a_user_are_bounded), TEST(no_promise_lasts_for_ever),
            TEST(urls_become_those_of_tls))

@@ -45,7 +45,7 @@ static void begin(void)
     uv_loop_init(&loop);
     suffixes = suffixes_open();
     assert_int_equal(ipc_decoder_init(&decoder), 0);
-    rules = (struct jar_rules){ suffixes, { 3000, 180, 1 << 24 }, 1000, (uint64_t)time(NULL) };
+    rules = (struct jar_rules){ suffixes, { 3000, 180, 1 << 24 }, { 1000, 1 << 24 }, (uint64_t)time(NULL) };
     open_store();
     load();
 }
