@@ -246,6 +246,7 @@ static enum arrival on_session_reply(struct fetchd_client *client, struct fetchd
     if (reply.error)
         fail_question(client, reply.error);
     text_add(&client->question.answer, frame->body, frame->body_length);
+    client->question.type = frame->type;
     client->question.answered = true;
     return QUIET;
 }
@@ -258,6 +259,7 @@ static enum arrival on_session_state(struct fetchd_client *client, struct fetchd
     if (!is_asked(client, frame))
         return QUIET;
     text_add(&client->question.answer, frame->body, frame->body_length);
+    client->question.type = frame->type;
     client->question.answered = true;
     return QUIET;
 }

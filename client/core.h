@@ -78,7 +78,8 @@ struct question {
     uint32_t id;               /* of STATUS and its like; 0: none is open */
     uint64_t token;            /* of PING; 0: none is open */
     bool answered, as_json;
-    struct text answer;        /* for people or programs, when there is more to say than yes; or a body */
+    struct text answer;        /* for people or programs, when there is more to say than yes; or */
+    unsigned type;             /* the body of a message of this number */
     struct failure failure;    /* name NULL: none */
 };
 

@@ -36,7 +36,8 @@ static int read_answer(struct fetchd_client *client, unsigned number, void *ret_
     struct ipc_frame frame = { .type = number, .body = (const uint8_t *)answer->data, .body_length = answer->length };
     if (answer->failed)
         failure_set(&client->failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
-    else if (!answer->data || ipc_unpack(&client->decoder, IPC_DAEMON_TO_CLIENT, &frame, ret_message) < 0)
+    else if (client->question.type != number || !answer->data
+             || ipc_unpack(&client->decoder, IPC_DAEMON_TO_CLIENT, &frame, ret_message) < 0)
         failure_set(&client->failure, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon at %s: another answer was expected",
                     client->reached);
     else
@@ -147,8 +148,10 @@ static int visit(struct fetchd_client *client, const char *name, const char *url
             return result;
         for (size_t i = 0; i < state.cookies.count; i++)
             visit_one(context, &state.cookies.items[i]);
-        if (state.next != 0 && state.next <= read.from)
-            return refuse(client, "the daemon's pages of cookies do not end");
+        if (state.next != 0 && state.next <= read.from) {
+            failure_set(&client->failure, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon's pages of cookies do not end");
+            return FETCHD_FAILED;
+        }
         read.from = state.next;
     } while (state.next != 0);
     return 0;
@@ -251,9 +254,11 @@ struct writing {
 
 static struct writing *begin_writing(struct fetchd_client *client, const char *name, bool clear, int timeout_ms)
 {
-    struct writing *writing = check_name(client, name) == 0 && client ? calloc(1, sizeof *writing) : NULL;
-    if (!writing)
+    if (check_name(client, name) < 0 || !client)
         return NULL;
+    struct writing *writing = calloc(1, sizeof *writing);
+    if (!writing)
+        return no_memory(client);
     writing->client = client;
     writing->deadline_ms = wait_deadline(timeout_ms);
     writing->write.name = ipc_text(name);

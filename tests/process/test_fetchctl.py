@@ -582,5 +582,76 @@ class Help(TestCase):
         self.assertRegex(run.stdout.decode(), r'^fetchctl [\d.]+, libfetchd [\d.]+\n$')
 
 
+class Sessions(TestCase):
+    """What a daemon answers about sessions, right and wrong."""
+
+    COOKIE = dict(name=b'a', value=b'1', domain='shop.test', path=b'/')
+
+    def replying(self, *replies):
+        """Each SESSION_... is answered by the next (type, body)."""
+        def serve(peer):
+            peer.welcome()
+            left = list(replies)
+            while left:
+                frame = peer.receive()
+                if not str(frame.type).startswith('SESSION_'):
+                    continue
+                serve.asked.append((frame.type, frame.body))
+                peer.send(left[0][0], frame.id, left.pop(0)[1])
+            peer.receive()
+        serve.asked = []
+        return serve
+
+    def test_what_a_verb_says(self):
+        for words, kind, body in (
+                (['create'], 'SESSION_CREATE', {}), (['create', 'n'], 'SESSION_CREATE', dict(name='n')),
+                (['create', '--persistent', 'n'], 'SESSION_CREATE', dict(name='n', persistent=True)),
+                (['destroy', 'n'], 'SESSION_DESTROY', dict(name='n')), (['import', 'n'], 'SESSION_WRITE', dict(name='n'))):
+            serve = self.replying(('SESSION_REPLY', dict(name='n')))
+            self.run_with(serve, 'session', *words)
+            self.assertEqual(serve.asked, [(kind, body)])
+
+    def test_pages_are_read_to_their_end_and_no_further(self):
+        page = ('SESSION_STATE', dict(cookies=[self.COOKIE], next=7))
+        serve = self.replying(page, ('SESSION_STATE', dict(cookies=[self.COOKIE])))
+        out = self.run_with(serve, 'session', 'export', 'n').stdout
+        self.assertEqual(out.count(b'\ta\t1\n'), 2)
+        self.assertEqual([body.get('from') for _, body in serve.asked], [None, 7])
+        self.assertIn(b'do not end', self.run_with(self.replying(page, page), 'session', 'export', 'n', code=2).stderr)
+
+    def test_another_answer_is_no_answer(self):
+        for words, reply in ((['list'], ('SESSION_STATE', {})), (['cookies', 'n'], ('SESSION_REPLY', {})),
+                             (['create'], ('SESSION_LIST_REPLY', {}))):
+            run = self.run_with(self.replying(reply), 'session', *words, code=2)
+            self.assertIn(b'another answer was expected', run.stderr)
+
+    def test_foreign_bytes_do_nothing_to_a_terminal(self):
+        cookie = dict(self.COOKIE, value=b'\x1b[2J\xff')
+        out = self.run_with(self.replying(('SESSION_STATE', dict(cookies=[cookie]))), 'session', 'cookies', 'n').stdout
+        self.assertNotIn(b'\x1b', out)
+
+    def test_the_session_of_b_and_c_is_bound_to_the_run(self):
+        replies = (('SESSION_REPLY', dict(name='s-1')), ('SESSION_REPLY', dict(name='s-1', taken=1)))
+        (self.folder / 'jar').write_bytes(b'shop.test\tFALSE\t/\tFALSE\t0\ta\t1\n')
+
+        def serve(peer):
+            peer.welcome()
+            for kind, body in replies:
+                frame = peer.receive()
+                serve.asked.append(frame.body)
+                peer.send(kind, frame.id, body)
+            frame = peer.expect('FETCH')
+            serve.asked.append(frame.body)
+            peer.respond(frame.id, b'')
+            frame = peer.expect('SESSION_READ')
+            peer.send('SESSION_STATE', frame.id, dict(cookies=[self.COOKIE]))
+        serve.asked = []
+        self.run_with(serve, 'get', '-b', 'jar', '-c', 'new', URL)
+        self.assertEqual(serve.asked[0], dict(bound=True))
+        self.assertEqual(serve.asked[1]['cookies'][0]['domain'], 'shop.test')
+        self.assertEqual(serve.asked[2]['session'], 's-1')
+        self.assertEqual((self.folder / 'new').read_text().splitlines()[1:], ['.shop.test\tTRUE\t/\tFALSE\t0\ta\t1'])
+
+
 if __name__ == '__main__':
     tap.main()
