@@ -98,8 +98,10 @@ def main(url, *words):
             streams = [client.open(url.replace('NUMBER', str(number)), **fields) for number in range(count)]
             for stream in streams if 'cancel' in doing else ():
                 stream.response()
-                stream.cancel()
-            for stream in streams:
+                stream.cancel()                             # and nobody reads it
+                client.until(lambda: stream.done)
+                print('done', stream.done['error']['name'], 1, 0, 0, 0)
+            for stream in streams if 'cancel' not in doing else ():
                 follow(client, stream, {})
         else:
             one(client, url, fields, doing)

@@ -121,6 +121,7 @@ class Batch(World):
         process.stdin.close()
         self.assertEqual(json.loads(process.stdout.readline())['url'], urls[-1])
         self.backend.until_waiting('origin', 3)
+        self.ctl_good('get', self.url('/1k', 'h1'))              # what was asked for before it has arrived as well
         self.assertEqual((self.backend.waiting['origin'], self.backend.seen['origin']), (3, 3))
         self.backend.release('origin')
         self.assertEqual(len(process.stdout.readlines()), 12)

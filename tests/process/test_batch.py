@@ -182,7 +182,7 @@ class Requests(Batch):
         self.assertEqual(sorted(members - counts - known - self.SENSELESS), [])
 
     # Streams, WebSockets, windows, features and certificates have no place in a list.
-    SENSELESS = {'body_streamed', 'body_length', 'rewindable', 'window_bytes', 'require', 'want_certs', 'subprotocols', 'fragments',
+    SENSELESS = {'body_streamed', 'body_length', 'hold_body', 'rewindable', 'window_bytes', 'require', 'want_certs', 'subprotocols', 'fragments',
                  'control_frames', 'max_message_bytes', 'ping_interval_ms', 'pong_timeout_ms', 'close_timeout_ms', 'reconnect'}
 
     def test_headers_are_pairs_or_an_object_and_replace_those_of_the_command_line(self):
