@@ -43,7 +43,7 @@ void alternative_learn(struct transfer *transfer)
 {
     struct altsvc *table = &transfer->partition->altsvc;
     const struct ipc_fetch *fetch = transfer->fetch;
-    if (!FETCHD_HTTP3 || !transfer->is_https || fetch->insecure || fetch->proxy.length > 0)
+    if (!FETCHD_HTTP3 || !transfer->is_https || fetch->proxy.length > 0)
         return;
     struct altsvc_origin origin = origin_of(transfer);
     if (headers_find(&transfer->headers, "alt-svc").data)

@@ -245,12 +245,6 @@ static size_t drop(struct transfer *transfer, size_t length)
     return transfer->dropped_bytes > DROPPED_MAX ? CURL_WRITEFUNC_ERROR : length;
 }
 
-static void hold_back(struct transfer *transfer)
-{
-    transfer->receive_paused = true;
-    h3window_pause(&transfer->h3window);
-}
-
 size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
 {
     struct transfer *transfer = ((struct easy *)easy)->transfer;
@@ -262,7 +256,7 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
     if (!transfer->is_http && ipc_text_is(transfer->fetch->method, "HEAD"))
         return length;   /* libcurl gives what it knows of a file as a body, too */
     if (body_waits(&transfer->body)) {
-        hold_back(transfer);
+        transfer->receive_paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
     if (!transfer->responded)
@@ -275,7 +269,7 @@ size_t answer_on_curl_write(char *data, size_t size, size_t count, void *easy)
         return length;
     case BODY_WAITING:
         await_room(transfer);
-        hold_back(transfer);   /* before libcurl has one piece more that it must keep */
+        transfer->receive_paused = true;   /* before libcurl has one piece more that it must keep */
         transfer_pause(transfer);
         return length;
     case BODY_FAILED:
@@ -315,10 +309,8 @@ void answer_resume(struct transfer *transfer)
     deadline_enter(&transfer->deadline, DEADLINE_IDLE);
     bool paused = transfer->receive_paused;
     transfer->receive_paused = false;
-    if (paused) {
-        h3window_resume(&transfer->h3window);
+    if (paused)
         transfer_pause(transfer);
-    }
 }
 
 void answer_finish(struct transfer *transfer)

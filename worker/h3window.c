@@ -66,10 +66,6 @@ int __wrap_ngtcp2_conn_extend_max_stream_offset(ngtcp2_conn *conn, int64_t strea
                                      .open_bytes = WINDOW_LEAST_BYTES, .packets = count_packets(conn) };
         return 0;
     }
-    if (window->paused) {
-        window->held_bytes += bytes;
-        return 0;
-    }
     return __real_ngtcp2_conn_extend_max_stream_offset(conn, stream_id, step(window, bytes));
 }
 
@@ -97,21 +93,6 @@ int __wrap_ngtcp2_conn_client_new_versioned(
 void h3window_reset(struct h3window *window)
 {
     *window = (struct h3window){ .connection = NULL };
-}
-
-void h3window_pause(struct h3window *window)
-{
-    window->paused = true;
-}
-
-/* libcurl goes on with the stream by itself then, and sends what this leaves to be said. */
-void h3window_resume(struct h3window *window)
-{
-    uint64_t bytes = window->held_bytes;
-    window->paused = false;
-    window->held_bytes = 0;
-    if (window->connection && bytes > 0)
-        __real_ngtcp2_conn_extend_max_stream_offset(window->connection, window->stream, step(window, bytes));
 }
 
 bool h3window_has_heard(const struct h3window *window)

@@ -6,16 +6,6 @@ void h3window_reset(struct h3window *window)
     (void)window;
 }
 
-void h3window_pause(struct h3window *window)
-{
-    (void)window;
-}
-
-void h3window_resume(struct h3window *window)
-{
-    (void)window;
-}
-
 bool h3window_has_heard(const struct h3window *window)
 {
     (void)window;

@@ -33,9 +33,9 @@ SERVER = '''    servers 127.0.0.1:%(port)d {
     }
 '''
 SITE = '''
-https://localhost:%(port)d, https://127.0.0.1:%(port)d {
+%(scheme)s://localhost:%(port)d, %(scheme)s://127.0.0.1:%(port)d {
     bind 127.0.0.1
-    tls %(cert)s %(key)s
+    %(tls)s
 %(headers)s
     root * %(root)s
     @backend path /headers /echo /upload /early /status/* /chain/* /gate/* /hold/* /half/*
@@ -56,10 +56,13 @@ https://localhost:%(port)d, https://127.0.0.1:%(port)d {
 
 
 class Site:
-    """`headers` are added, and a '-Name' takes one away; {main} and the like in them are ports."""
+    """Without a certificate over http:. `headers` are added, and a '-Name' takes one away; {main} and the
+    like in them are ports."""
 
-    def __init__(self, pair, protocols='h1 h2 h3', headers=()):
+    def __init__(self, pair=None, protocols='h1 h2 h3', headers=()):
         self.pair, self.protocols, self.headers = pair, protocols, headers
+        self.scheme = 'https' if pair else 'http'
+        self.tls = 'tls %s %s' % (pair.cert_path, pair.key_path) if pair else ''
 
 
 class Caddy:
@@ -76,7 +79,7 @@ class Caddy:
         (self.folder / 'Caddyfile').write_text(CONFIG % dict(
             folder=self.folder,
             servers=''.join(SERVER % dict(port=self.ports[n], protocols=s.protocols) for n, s in self.sites.items()),
-            sites=''.join(SITE % dict(port=self.ports[n], cert=s.pair.cert_path, key=s.pair.key_path, root=self.root,
+            sites=''.join(SITE % dict(port=self.ports[n], scheme=s.scheme, tls=s.tls, root=self.root,
                                       headers=headers[n], backend=self.backend_port)
                           for n, s in self.sites.items())))
 
@@ -133,7 +136,7 @@ class Caddy:
         self.stop()
 
     def url(self, site, path, host='localhost'):
-        return 'https://%s:%d%s' % (host, self.ports[site], path)
+        return '%s://%s:%d%s' % (self.sites[site].scheme, host, self.ports[site], path)
 
     def udp(self, site):
         """Takes the site's UDP port: what is sent there is not answered, and can be counted."""
