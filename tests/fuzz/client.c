@@ -1,6 +1,7 @@
 /* A client that says anything to a daemon whose workers behave: nothing is left of it, no worker is told
  * what is not a message, nothing of it comes into the log. */
 #include "script.h"
+#include "stage.h"
 
 #include <signal.h>
 #include <string.h>

@@ -38,7 +38,7 @@ void script_send(struct end *end, const struct script_record *record)
     struct ipc_buffer packed;
     ipc_buffer_init(&packed, 2 * BODY_BYTES);
     if (record->length > 0 && ipc_pack_body(&packed, table->number, id, record->bytes, record->length) == 0) {
-        if (end->speaker == IPC_CLIENT && table->number == IPC_FETCH && id > end->newest_id)
+        if (end->speaker != IPC_WORKER && table->number == IPC_FETCH && id > end->newest_id)
             end->newest_id = id;
         end_send(end, ipc_buffer_data(&packed), ipc_buffer_length(&packed));
     }

@@ -8,7 +8,7 @@
 #ifndef FUZZ_SCRIPT_H
 #define FUZZ_SCRIPT_H
 
-#include "stage.h"
+#include "end.h"
 
 #define SCRIPT_FIRST_OWN 0x80
 

@@ -1,6 +1,7 @@
 /* A worker that says anything, with any id, while a client has requests of each kind open: the daemon ends
  * it or goes on, each request gets one DONE and no more, and what the requests hold stays out of the log. */
 #include "script.h"
+#include "stage.h"
 
 #include "ipc/pack.h"
 
