@@ -15,10 +15,10 @@ PREFIX_OF_DEPENDENCIES = $(shell ./setup.sh --print-prefix)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup setup-tests build run test test-systemd sanitize bench chaos fuzz format clean install deb
+.PHONY: help setup setup-tests build run test test-systemd sanitize bench chaos faults fuzz format clean install deb
 
 help:
-	@echo 'make build | run | test | test-systemd | sanitize | bench | chaos | fuzz | format | clean | install | deb'
+	@echo 'make build | run | test | test-systemd | sanitize | bench | chaos | faults | fuzz | format | clean | install | deb'
 
 # configure FOLDER,ARGUMENTS: anew when the arguments or the pinned libraries have changed.
 define configure
@@ -59,6 +59,10 @@ bench: setup-tests
 
 chaos: setup-tests build
 	FETCHD_BUILD=$(BUILD) tests/chaos/run $(CHAOS)
+
+# Some minutes: a worker makes tens of thousands of allocations.
+faults: setup-tests build
+	FAULTS_EACH=1 FETCHD_BUILD=$(BUILD) /usr/bin/python3 tests/faults/test_faults.py
 
 fuzz: export CC = clang
 fuzz: setup-tests

@@ -3,9 +3,9 @@
 #ifndef DAEMON_COOKIES_H
 #define DAEMON_COOKIES_H
 
+#include "table.h"
 #include "cookie.h"
 
-#include <uthash.h>
 
 #define COOKIES_SENT_MOST 150               /* in one request, and */
 #define COOKIES_SENT_BYTES 8190             /* so many bytes: what origins accept, and curl sends, at most */

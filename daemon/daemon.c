@@ -5,6 +5,7 @@
 #include "jar_control.h"
 #include "log.h"
 #include "request.h"
+#include "reserve.h"
 #include "service.h"
 #include "session.h"
 #include "sleeper.h"
@@ -274,6 +275,7 @@ static void on_uv_tick(uv_timer_t *timer)
     daemon->tick_due_ms = now_ms + TICK_MS;
     service_alive();
     tell_manager(daemon, service_status);
+    reserve_refill();
     expire_waiting(daemon);
     jar_control_sweep(daemon);
     if (now_ms > ORIGIN_MEMORY_MS)
@@ -704,6 +706,7 @@ static void finish(struct daemon *daemon)
     ipc_hub_finish(&daemon->hub);
     authorities_finish(&daemon->authorities);
     conf_destroy(daemon->conf);
+    reserve_finish();
 }
 
 /* What needs no handle in the loop yet, so that a failure only has to return. */
@@ -712,10 +715,14 @@ static int prepare(struct daemon *daemon)
     char error[CONF_ERROR_BYTES];
     raise_descriptor_limit();
     return_large_buffers();
+    reserve_refill();
     name_instance(daemon);
-    if (ipc_decoder_init(&daemon->decoder) < 0 || ipc_decoder_init(&daemon->kept_decoder) < 0)
+    if (ipc_decoder_init(&daemon->decoder) < 0 || ipc_decoder_init(&daemon->kept_decoder) < 0
+        || proxypools_configure(&daemon->proxypools, daemon->conf) < 0) {
+        log_error("daemon: not enough memory to start");
         return -1;
-    if (find_worker(daemon) < 0 || proxypools_configure(&daemon->proxypools, daemon->conf) < 0)
+    }
+    if (find_worker(daemon) < 0)
         return -1;
     if (!(daemon->suffixes = suffixes_open())) {
         log_error("daemon: libpsl has no public suffix list; install the package publicsuffix");
@@ -728,11 +735,30 @@ static int prepare(struct daemon *daemon)
     return 0;
 }
 
+static int open_loop(struct daemon *daemon)
+{
+    int status = uv_loop_init(&daemon->loop);
+    if (status < 0)
+        log_error("daemon: no event loop: %s", uv_strerror(status));
+    return status;
+}
+
+static int open_hub(struct daemon *daemon)
+{
+    int status = ipc_hub_init(&daemon->hub, &daemon->loop);
+    if (status < 0)
+        log_error("daemon: no channels: %s", uv_strerror(status));
+    return status;
+}
+
 int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
 {
     struct daemon *daemon = calloc(1, sizeof *daemon);
-    if (!daemon)
+    if (!daemon) {
+        log_error("daemon: not enough memory to start");
+        conf_destroy(conf);
         return 1;
+    }
     log_start();
     /* Whatever our own parent left open must not reach a worker. */
     uv_disable_stdio_inheritance();
@@ -743,9 +769,9 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
     origins_configure(&daemon->origins, conf);
     configure_log(conf);
     int exit_code = 1;
-    if (prepare(daemon) == 0 && uv_loop_init(&daemon->loop) == 0) {
+    if (prepare(daemon) == 0 && open_loop(daemon) == 0) {
         daemon->started_ms = uv_now(&daemon->loop);
-        if (open_store(daemon) == 0 && open_listener(daemon) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0) {
+        if (open_store(daemon) == 0 && open_listener(daemon) == 0 && open_hub(daemon) == 0) {
             start_timers(daemon);
             if (open_exporter(daemon) == 0 && confine(daemon) == 0 && start_crew(daemon) == 0) {
                 tell_manager(daemon, service_ready);

@@ -2,10 +2,10 @@
 #include "gate.h"
 
 #include "request.h"
+#include "table.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 struct gate_key {
@@ -26,9 +26,8 @@ static struct gate *find(struct gates *gates, const struct gate_key *key)
     HASH_FIND(handle, gates->by_key, key, sizeof *key, gate);
     if (gate)
         return gate;
-    gate = calloc(1, sizeof *gate);
-    if (!gate)
-        abort();   /* small and fixed: nothing sensible can follow */
+    gate = reserve_alloc(sizeof *gate);
+    memset(gate, 0, sizeof *gate);
     gate->key = *key;
     HASH_ADD(handle, gates->by_key, key, sizeof gate->key, gate);
     return gate;

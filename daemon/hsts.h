@@ -5,9 +5,10 @@
 
 #include "ipc/message.h"
 
+#include "table.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #define HSTS_LIFE_S ((uint64_t)10 * 366 * 24 * 3600)   /* longest, counted from now */
 

@@ -2,9 +2,9 @@
 #include "line.h"
 
 #include "request.h"
+#include "table.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
 struct line_place {
     struct queue_flow flow;       /* first: a request's flow leads back here */
@@ -20,9 +20,7 @@ static struct line_place *take_place(struct line *line, uint32_t principal, uint
     HASH_FIND(handle, line->places, &key, sizeof key, place);
     if (place)
         return place;
-    place = malloc(sizeof *place);
-    if (!place)
-        abort();   /* small and fixed: nothing sensible can follow */
+    place = reserve_alloc(sizeof *place);
     queue_flow_init(&place->flow, parent);
     place->key = key;
     HASH_ADD(handle, line->places, key, sizeof place->key, place);

@@ -3,6 +3,7 @@
 #ifndef DAEMON_ORIGIN_H
 #define DAEMON_ORIGIN_H
 
+#include "table.h"
 #include "health.h"
 #include "line.h"
 
@@ -11,7 +12,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 struct request;
 

@@ -3,11 +3,11 @@
 #ifndef DAEMON_PROXY_H
 #define DAEMON_PROXY_H
 
+#include "table.h"
 #include "health.h"
 
 #include "ipc/message.h"
 
-#include <uthash.h>
 
 #define PROXY_LABEL_BYTES 128
 #define PROXIES_MOST 1024        /* more are counted as "other" */

@@ -7,8 +7,9 @@
 #include "ipc/message.h"
 #include "ipc/origin.h"
 
+#include "table.h"
+
 #include <stdbool.h>
-#include <uthash.h>
 
 struct session;
 struct supervisor;

@@ -333,13 +333,14 @@ static bool listens(const struct supervisor *supervisor)
         || supervisor->state == SUPERVISOR_DRAINING;
 }
 
-/* The timer was set when the state began; frames since then only moved heard_ms. How long silence
- * may still last; 0: too long already. The channel is drained before judging: when this loop itself
- * slept, the beats lie in the socket. */
+/* The timer was set when the state began; frames since then only moved heard_ms, which is nothing to one
+ * that is still to say READY. How long silence may last; 0: too long already. The channel is drained before
+ * judging: when this loop itself slept, the beats lie in the socket. */
 static uint64_t patience_ms(const struct supervisor *supervisor)
 {
-    uint64_t now_ms = uv_now(&supervisor->daemon->loop), until_ms;
-    until_ms = supervisor->heard_ms + allowed_silence_ms(supervisor);
+    uint64_t now_ms = uv_now(&supervisor->daemon->loop), since_ms, until_ms;
+    since_ms = supervisor->state == SUPERVISOR_STARTING ? supervisor->started_ms : supervisor->heard_ms;
+    until_ms = since_ms + allowed_silence_ms(supervisor);
     if (now_ms < until_ms)
         return until_ms - now_ms;
     return daemon_overslept(supervisor->daemon) ? RECHECK_MS : 0;
@@ -350,6 +351,7 @@ static void on_uv_timer(uv_timer_t *timer)
     struct supervisor *supervisor = timer->data;
     uint64_t now_ms = uv_now(&supervisor->daemon->loop), wait_ms = 0;
     if (supervisor->deaf) {
+        supervisor->deaf = false;   /* the next process is none the worse for it */
         supervisor_breach(supervisor, "it does not read what it is sent");
         return;
     }

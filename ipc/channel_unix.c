@@ -207,8 +207,10 @@ void ipc_channel_platform_write(struct ipc_channel *channel)
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return;
         if (sent < 0) {
-            /* The peer is gone: nobody will read this. Reading tells, so that there is one end. */
+            /* The peer is gone: nobody will read this. Reading tells, so that there is one end. If it was
+             * another failure, the peer must not wait for what is lost here. */
             ipc_buffer_consume(out, ipc_buffer_length(out));
+            shutdown(channel->fd, SHUT_WR);
             channel->reading = true;
             return;
         }

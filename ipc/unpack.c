@@ -22,7 +22,8 @@ int ipc_decoder_init(struct ipc_decoder *decoder)
 
 void ipc_decoder_finish(struct ipc_decoder *decoder)
 {
-    msgpack_zone_destroy(&decoder->zone);
+    if (decoder->zone.chunk_list.head)   /* else it was never made */
+        msgpack_zone_destroy(&decoder->zone);
 }
 
 static int __attribute__((format(printf, 2, 3))) fail(struct ipc_decoder *decoder, const char *format, ...)

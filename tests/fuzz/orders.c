@@ -99,7 +99,7 @@ static void configure(void)
     IPC_INIT(SETTINGS, &settings);
     settings.build = IPC_TEXT(FETCHD_VERSION);
     settings.worker = 1;
-    settings.log_level = LOG_LEVEL_ERROR;
+    settings.log_level = 0;
     settings.unconfined = true;
     settings.egress_deny = (struct ipc_texts){ deny, 1 };
     say(IPC_SETTINGS, 0, &settings);

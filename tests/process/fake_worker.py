@@ -125,7 +125,15 @@ def cpu_hog(worker):
         pass
 
 
+def beat_only(worker):
+    while first_time('ready'):
+        while True:
+            worker.say('BEAT', 0, dict(rss_bytes=1))
+            time.sleep(0.1)
+
+
 at_start = {
+    'beats-and-is-never-ready': beat_only,
     'exits-at-start': lambda worker: sys.exit(1),
     'exits-at-first-start': lambda worker: sys.exit(1) if first_time('start') else None,
     'dies-at-start': lambda worker: os.kill(os.getpid(), signal.SIGSEGV),

@@ -52,6 +52,11 @@ class AtStart(unittest.TestCase):
             fetchd.until_log('said nothing for')
             proc.until(lambda: len(fetchd.notes('settings')) >= 2, what='a second start')
 
+    def test_one_that_beats_and_is_never_ready_is_replaced_all_the_same(self):
+        with FakeDaemon('beats-and-is-never-ready', settings={'workers.start_timeout': '300ms'}).start(ready=False) as fetchd:
+            fetchd.wait_ready()
+            self.assertGreaterEqual(len(fetchd.notes('settings')), 2)
+
     def test_a_later_start_that_works_serves_what_waited(self):
         with FakeDaemon('exits-at-first-start').start(ready=False) as fetchd, fetchd.connect() as c:
             answer = c.get(GOOD)
