@@ -189,7 +189,7 @@ static void note_certs(struct transfer *transfer)
     free(transfer->certs);
     transfer->certs = NULL;
     transfer->cert_count = 0;
-    if (transfer->fetch->want_certs && (transfer->is_https || transfer->websocket))
+    if (transfer->fetch->want_certs)
         transfer->certs = tls_chain(easy_ssl(transfer->easy), transfer->cert_texts, &transfer->cert_count);
 }
 

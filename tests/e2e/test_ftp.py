@@ -5,8 +5,9 @@ import signal
 import ssl
 import time
 
-from world import KIB, World, bodies, origins, paths, proc, tap
+from world import KIB, MIB, World, bodies, origins, paths, proc, tap
 from support import ftp
+from support.nginx import has_ipv6
 from support.ftp_script import CONTENT, Script
 from support.tunnels import Tunnel
 
@@ -291,6 +292,14 @@ class Tls(Ftp):
             self.assertEqual(c.get(server.url(), ftp_tls='try').body, CONTENT)
             self.bad(c.get(server.url(), ftp_tls='require'), 'ftp.tls_refused')
 
+    def test_certificates_are_shown_when_asked_for(self):
+        for implicit in (False, True):
+            server = self.script(pair=self.site.leaf, implicit=implicit)
+            answer = self.fetch(server.url(), server, ftp_tls='require', want_certs=True)
+            self.assertIn('BEGIN CERTIFICATE', answer.response['certs'][0])
+        server = self.script()
+        self.assertFalse(self.fetch(server.url(), server, want_certs=True).response.get('certs'))
+
     def test_words_said_before_tls_are_not_taken_for_answers_after_it(self):
         server = self.script(pair=self.site.leaf, AUTH=lambda session: session.say(
             '234 go on\r\n331 password?\r\n230 in') or 'over')
@@ -388,6 +397,47 @@ class Commands(Ftp):
             self.assertEqual(c.get(server.url()).body, CONTENT)
         self.assertEqual(server.connections, 3)
         self.assertEqual([c for c in server.commands if c.startswith('USER')], ['USER one', 'USER two', 'USER anonymous'])
+
+
+class Flow(Ftp):
+    def test_over_ipv6(self):
+        if not has_ipv6():
+            self.skipTest('no IPv6 on this machine')
+        server = self.script(host='::1')
+        self.assertEqual(self.fetch(server.url(), server).body, CONTENT)
+        self.assertFalse([c for c in server.commands if c.startswith('PASV')])
+
+    def test_a_reader_that_stops_stops_the_server(self):
+        """What the sockets take on the way, and no more, comes of 64 MiB; then all of it."""
+        sent = []
+        def retr(session):
+            session.say('150 here')
+            session.open_data()
+            for _ in range(1024):
+                session.data.sendall(CONTENT)
+                sent.append(len(CONTENT))
+            session.end_data()
+            session.answer('END')
+        server = self.script(RETR=retr, SIZE='213 %d' % (1024 * len(CONTENT)))
+        fetchd = self.daemon(server, workers=1)
+        with fetchd.connect(auto_credit=False, keep=False) as c:
+            id = c.fetch(server.url())
+            c.until(lambda: c.answer(id).bytes > 200 * KIB)
+            seen = -1
+            while seen != len(sent):                # until it can send no more
+                seen = len(sent)
+                time.sleep(0.2)
+            self.assertLess(sum(sent), 32 * MIB)
+            c.auto_credit = True
+            c.grant(id, 0)
+            answer = c.finish(id)
+        self.assertIsNone(answer.error, answer.done)
+        self.assertEqual(answer.bytes, 1024 * len(CONTENT))
+
+    def test_a_limit_of_the_body_holds(self):
+        server = self.script()
+        self.bad(self.fetch(server.url(), server, max_body_bytes=1000), 'body.too_large')
+        self.assertEqual(self.fetch(server.url(), server, rate_bytes=200 * KIB).body, CONTENT)
 
 
 class Hostile(Ftp):

@@ -29,7 +29,7 @@ class Session:
             if self.listener:
                 break
             with contextlib.suppress(OSError):
-                self.listener = socket.create_server(('127.0.0.1', port), backlog=1)
+                self.listener = self.server.listen(port)
         if not self.listener:
             raise OSError('all passive ports are taken')
         return self.listener.getsockname()[1]
@@ -149,7 +149,8 @@ class Session:
 
 
 class Script:
-    def __init__(self, ports, pair=None, implicit=False, content=CONTENT, **script):
+    def __init__(self, ports, pair=None, implicit=False, content=CONTENT, host='127.0.0.1', **script):
+        self.host = host
         self.script, self.content, self.ports, self.implicit = script, content, list(ports), implicit
         self.commands, self.stored = [], []
         self.connections = 0
@@ -159,11 +160,16 @@ class Script:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(pair.cert_path, pair.key_path)
 
-    def url(self, path='/file', host='127.0.0.1', user=''):
+    def listen(self, port=0):
+        family = socket.AF_INET6 if ':' in self.host else socket.AF_INET
+        return socket.create_server((self.host, port), family=family, backlog=64)
+
+    def url(self, path='/file', host=None, user=''):
+        host = host or ('[%s]' % self.host if ':' in self.host else self.host)
         return '%s://%s%s:%d%s' % ('ftps' if self.implicit else 'ftp', user, host, self.port, path)
 
     def start(self):
-        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+        self.listener = self.listen()
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
         return self
