@@ -76,6 +76,22 @@ static void write_open(struct writing *writing) { put_value(writing, writing->da
 static void write_queued(struct writing *writing) { put_value(writing, daemon_queued(writing->daemon)); }
 static void write_sessions(struct writing *writing) { put_value(writing, writing->daemon->session_count); }
 
+static void write_jars(struct writing *writing)
+{
+    uint64_t count = 0;
+    for (const struct principal *user = writing->daemon->principals.first; user; user = user->next)
+        count += jars_count(&user->jars);
+    put_value(writing, count);
+}
+
+static void write_jar_bytes(struct writing *writing)
+{
+    uint64_t bytes = 0;
+    for (const struct principal *user = writing->daemon->principals.first; user; user = user->next)
+        bytes += user->jars.bytes;
+    put_value(writing, bytes);
+}
+
 /* ---- one user's own ---- */
 
 static void write_my_requests(struct writing *writing)
@@ -87,6 +103,8 @@ static void write_my_errors(struct writing *writing) { put_errors(writing, writi
 static void write_my_accepted(struct writing *writing) { put_value(writing, writing->only->accepted); }
 static void write_my_open(struct writing *writing) { put_value(writing, writing->only->in_flight); }
 static void write_my_sessions(struct writing *writing) { put_value(writing, writing->only->sessions); }
+static void write_my_jars(struct writing *writing) { put_value(writing, jars_count(&writing->only->jars)); }
+static void write_my_jar_bytes(struct writing *writing) { put_value(writing, writing->only->jars.bytes); }
 
 /* ---- users ---- */
 
@@ -328,6 +346,8 @@ static const struct family {
     { "fetchd_requests_open", "gauge", "Requests whose client has no DONE yet.", write_open, write_my_open },
     { "fetchd_requests_queued", "gauge", "Of them, those that wait for a worker.", write_queued, NULL },
     { "fetchd_sessions", "gauge", "Client connections.", write_sessions, write_my_sessions },
+    { "fetchd_cookie_sessions", "gauge", "Sessions: names under which requests share cookies.", write_jars, write_my_jars },
+    { "fetchd_cookie_session_bytes", "gauge", "Bytes of their cookies and HSTS.", write_jar_bytes, write_my_jar_bytes },
     { "fetchd_user_requests_accepted_total", "counter", "FETCH messages taken from a user.", write_user_accepted, NULL },
     { "fetchd_user_requests_open", "gauge", "Requests of a user that have no DONE yet.", write_user_open, NULL },
     { "fetchd_user_sessions", "gauge", "Client connections of a user.", write_user_sessions, NULL },

@@ -1,6 +1,7 @@
 """Sessions: cookies and HSTS that requests share under a name, whatever happens to workers and daemon."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -182,6 +183,17 @@ class Sessions(Base):
         self.backend.release('cookies')
         self.good(self.c.finish(id))
         self.assertEqual(self.sent(self.c), dict(a='1'))
+
+    def test_metrics_count_sessions_and_their_bytes(self):
+        def read():
+            text = self.c.ask('METRICS').body['text'].decode()
+            return [int(re.search(r'^%s (\d+)$' % name, text, re.M).group(1))
+                    for name in ('fetchd_cookie_sessions', 'fetchd_cookie_session_bytes')]
+        self.assertEqual(read(), [1, 0])
+        self.get(self.c, self.origin.set('a=1'))
+        self.assertGreater(read()[1], 0)
+        self.c.session('destroy', name='s')
+        self.assertEqual(read(), [0, 0])
 
     def test_concurrent_requests_each_add_their_cookie(self):
         ids = [self.c.fetch(self.origin.set('n%d=%d' % (i, i)), session='s', resolve=self.origin.resolve)
