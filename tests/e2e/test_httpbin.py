@@ -97,6 +97,13 @@ class Answers(Httpbin):
             told = self.told('/redirect-to?url=/anything&status_code=%d' % status, method='POST', body=b'x', follow=True)
             self.assertEqual((told['method'], told['data']), (method, 'x' if method == 'POST' else ''))
 
+    def test_a_session_carries_its_cookies(self):
+        with self.fetchd.connect() as c:
+            c.session('create', name='s')
+            told = [json.loads(self.good(c.get(self.httpbin.url(path), session='s', follow=True)).body)['cookies']
+                    for path in ('/cookies/set?one=1&two=2', '/cookies', '/cookies/delete?one=', '/cookies/set/three/3')]
+        self.assertEqual(told, [dict(one='1', two='2'), dict(one='1', two='2'), dict(two='2'), dict(two='2', three='3')])
+
     def test_a_chain_that_sets_cookies_tells_them_hop_by_hop(self):
         answer = self.good(self.get('/cookies/set?one=1&two=2', follow=True))
         cookies = [bytes(v) for n, v in answer.hops[0]['headers'] if bytes(n).lower() == b'set-cookie']

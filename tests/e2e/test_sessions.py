@@ -351,6 +351,21 @@ class Fetchctl(Base):
                          dict(a='1', b='2', c='3', d='4'))
 
 
+class Library(Base):
+    own_daemon = True
+
+    def setUp(self):
+        self.fetchd = self.begin()
+
+    def test_libfetchd_does_all_of_it(self):
+        """tests/process/session_probe.c says what it claims."""
+        run = subprocess.run([str(paths.BUILD / 'client/session_probe'), self.origin.url(),
+                              'www.shop.test:%d:127.0.0.1' % self.origin.ports['https'],
+                              str(self.authority.cert_path)], env=self.fetchd.environment(), stdout=subprocess.PIPE)
+        self.assertEqual(run.returncode, 0, run.stdout.decode())
+        self.assertGreater(run.stdout.count(b'yes'), 15)
+
+
 class Persistence(Base):
     own_daemon = True
 
