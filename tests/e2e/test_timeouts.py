@@ -23,7 +23,8 @@ class Timeouts(World):
 
     def test_a_handshake_that_never_ends(self):
         with origins.Handshake('stall') as origin:
-            for limit in (dict(connect_timeout_ms=400), dict(tls_timeout_ms=400), dict(settings={'timeouts.tls': '400ms'}),
+            for limit in (dict(connect_timeout_ms=400), dict(tls_timeout_ms=400, connect_timeout_ms=600000),
+                          dict(settings={'timeouts.tls': '400ms', 'timeouts.connect': '10m'}),
                           dict(connect_timeout_ms=400, tls_timeout_ms=60000)):
                 with self.subTest(**limit):
                     error = self.timed(origin.url(), 'tls.timeout', 400, origin.port, attempts=1, **limit)
