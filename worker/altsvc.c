@@ -175,6 +175,16 @@ static bool read_value(struct reader *reader, const struct context *context, str
     return true;
 }
 
+static struct known_place *find_place(struct altsvc_entry *entry, const struct altsvc_place *place)
+{
+    for (unsigned i = 0; entry && i < entry->count; i++) {
+        const struct altsvc_place *known = &entry->places[i].place;
+        if (known->port == place->port && strcmp(known->host, place->host) == 0)
+            return &entry->places[i];
+    }
+    return NULL;
+}
+
 /* One field: values with commas between. `clear` stands alone and names nothing. */
 static bool read_field(struct ipc_bytes value, const struct context *context, struct altsvc_entry *entry)
 {
@@ -187,7 +197,7 @@ static bool read_field(struct ipc_bytes value, const struct context *context, st
         skip_space(&reader);
         if (!read_value(&reader, context, &known, &wanted))
             return false;
-        if (wanted && entry->count < ALTSVC_PLACES)
+        if (wanted && entry->count < ALTSVC_PLACES && !find_place(entry, &known.place))
             entry->places[entry->count++] = known;
         skip_space(&reader);
         if (reader.at == reader.end)
@@ -224,16 +234,6 @@ static struct altsvc_entry **find(struct altsvc *table, const struct altsvc_orig
     while (*link && ((*link)->jar != origin->jar || strcmp((*link)->key, origin->key) != 0))
         link = &(*link)->next;
     return link;
-}
-
-static struct known_place *find_place(struct altsvc_entry *entry, const struct altsvc_place *place)
-{
-    for (unsigned i = 0; entry && i < entry->count; i++) {
-        const struct altsvc_place *known = &entry->places[i].place;
-        if (known->port == place->port && strcmp(known->host, place->host) == 0)
-            return &entry->places[i];
-    }
-    return NULL;
 }
 
 static void drop(struct altsvc *table, struct altsvc_entry **link)

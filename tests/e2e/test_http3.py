@@ -268,6 +268,34 @@ class Denied(Http3):
             self.bad(c.get(self.at('/1k', host='127.0.0.1'), http_version='3-only'), 'policy.denied')
 
 
+class Vitals(Http3):
+    own_daemon = True
+
+    def connections(self, fetchd):
+        return fetchd.status()['workers'][0].get('connections', 0)
+
+    def test_idle_connections_are_counted_and_closed(self):
+        with self.make(workers=1, settings={'workers.partition_idle': '1s'}) as fetchd, fetchd.connect() as c:
+            self.three(c.get(self.at('/1k'), http_version='3-only'))
+            pid = fetchd.workers()[1]
+            self.assertGreater(self.udp_sockets(pid), 0)
+            proc.until(lambda: self.connections(fetchd) == 0 and self.udp_sockets(pid) == 0, 30, 'the idle close')
+
+    def udp_sockets(self, pid):
+        with open('/proc/%d/net/udp' % pid) as table:
+            mine = {line.split()[9] for line in table.readlines()[1:]}
+        return sum(target[8:-1] in mine for target in proc.fd_targets(pid) if target.startswith('socket:['))
+
+    def test_the_limit_of_connections_holds(self):
+        with self.make(workers=1, settings={'workers.connections': 2}) as fetchd, fetchd.connect() as c:
+            held = [c.fetch(self.at('/hold/limit', site), http_version='3-only') for site in ('h3', 'lone')]
+            self.backend.until_waiting('limit', 2)
+            self.bad(c.get(self.at('/1k', 'cleared'), http_version='3-only', attempts=1), 'overloaded')
+            self.backend.release('limit')
+            for id in held:
+                self.three(c.finish(id))
+
+
 class Trust(Http3):
     def test_a_certificate_of_another_name_is_refused(self):
         with self.fetchd.connect() as c:

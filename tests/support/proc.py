@@ -53,6 +53,17 @@ def fds(pid):
     return len(os.listdir('/proc/%d/fd' % pid))
 
 
+def fd_targets(pid):
+    """What its descriptors lead to, as /proc says it."""
+    targets = []
+    for name in os.listdir('/proc/%d/fd' % pid):
+        try:
+            targets.append(os.readlink('/proc/%d/fd/%s' % (pid, name)))
+        except FileNotFoundError:
+            pass        # closed meanwhile
+    return targets
+
+
 def threads(pid):
     return int(field(pid, 'Threads'))
 
