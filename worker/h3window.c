@@ -20,12 +20,51 @@ int __real_ngtcp2_conn_client_new_versioned(
     const ngtcp2_settings *settings, int params_version, const ngtcp2_transport_params *params,
     const ngtcp2_mem *memory, void *user_data);
 
+void __real_ngtcp2_conn_del(ngtcp2_conn *conn);
+
 int __wrap_ngtcp2_conn_extend_max_stream_offset(ngtcp2_conn *conn, int64_t stream_id, uint64_t bytes);
 int __wrap_ngtcp2_conn_client_new_versioned(
     ngtcp2_conn **conn, const ngtcp2_cid *dcid, const ngtcp2_cid *scid, const ngtcp2_path *path,
     uint32_t version, int callbacks_version, const ngtcp2_callbacks *callbacks, int settings_version,
     const ngtcp2_settings *settings, int params_version, const ngtcp2_transport_params *params,
     const ngtcp2_mem *memory, void *user_data);
+
+void __wrap_ngtcp2_conn_del(ngtcp2_conn *conn);
+
+/* ---- which transfer has which connection ---- */
+
+static struct h3window *connected;
+
+void h3window_reset(struct h3window *window)
+{
+    if (window->link) {
+        *window->link = window->next;
+        if (window->next)
+            window->next->link = window->link;
+    }
+    *window = (struct h3window){ .connection = NULL };
+}
+
+static void begin(struct h3window *window, ngtcp2_conn *conn, int64_t stream_id, uint64_t packets)
+{
+    h3window_reset(window);
+    *window = (struct h3window){ .connection = conn, .stream = stream_id, .open_bytes = WINDOW_LEAST_BYTES,
+                                 .packets = packets, .next = connected, .link = &connected };
+    if (connected)
+        connected->link = &window->next;
+    connected = window;
+}
+
+/* A transfer can outlive its connection: libcurl asks again, over another that is yet to be made. */
+void __wrap_ngtcp2_conn_del(ngtcp2_conn *conn)
+{
+    for (struct h3window *window = connected, *next; window; window = next) {
+        next = window->next;
+        if (window->connection == conn)
+            h3window_reset(window);
+    }
+    __real_ngtcp2_conn_del(conn);
+}
 
 /* libcurl keeps the easy handle with the stream; one of the connection's own has none. */
 static struct h3window *find(ngtcp2_conn *conn, int64_t stream_id)
@@ -62,8 +101,7 @@ int __wrap_ngtcp2_conn_extend_max_stream_offset(ngtcp2_conn *conn, int64_t strea
     if (!window)
         return __real_ngtcp2_conn_extend_max_stream_offset(conn, stream_id, bytes);
     if (window->connection != conn || window->stream != stream_id) {
-        *window = (struct h3window){ .connection = conn, .stream = stream_id,
-                                     .open_bytes = WINDOW_LEAST_BYTES, .packets = count_packets(conn) };
+        begin(window, conn, stream_id, count_packets(conn));
         return 0;
     }
     return __real_ngtcp2_conn_extend_max_stream_offset(conn, stream_id, step(window, bytes));
@@ -89,11 +127,6 @@ int __wrap_ngtcp2_conn_client_new_versioned(
 }
 
 /* ---- the transfer's side ---- */
-
-void h3window_reset(struct h3window *window)
-{
-    *window = (struct h3window){ .connection = NULL };
-}
 
 bool h3window_has_heard(const struct h3window *window)
 {

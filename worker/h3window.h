@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 struct h3window {              /* of one transfer */
-    void *connection;          /* NULL while it has no stream */
+    void *connection;          /* NULL while it has no stream; never one that libcurl has let go of */
+    struct h3window *next, **link;   /* among those with a connection */
     int64_t stream;
     uint64_t open_bytes;       /* how wide it is */
     uint64_t packets;          /* of its connection, that had come when the stream began */

@@ -3,6 +3,7 @@ a client that does not read. Skipped, with the reason, where fetchd was built wi
 import atexit
 import collections
 import json
+import os
 import signal
 import unittest
 
@@ -10,6 +11,7 @@ import world
 from world import KIB, MIB, World, bodies, paths, proc, tap
 
 from support.caddy import Caddy, Site
+from support.hole import Hole
 
 LIMIT = 4 * MIB
 
@@ -123,6 +125,21 @@ class Fetches(Http3):
             self.three(c.get(self.at('/1k'), http_version='3-only'))
             answer = self.three(c.get(self.at('/1m'), http_version='3-only', rate_bytes=2 * MIB, total_timeout_ms=20000))
         self.assertEqual((answer.bytes, answer.done['reused']), (MIB, True))
+
+    def test_the_silence_of_a_connection_that_is_gone_is_not_listened_to(self):
+        """libcurl asks again by itself when a kept connection dies; the new one has all its time."""
+        if os.geteuid() != 0:
+            self.skipTest('not root, so no ICMP')
+        with Hole(self.origin.ports['lone']) as hole, self.make(allow=[hole.port], workers=1) as fetchd, \
+                fetchd.connect() as c:
+            url = 'https://localhost:%d/1k' % hole.port
+            self.three(c.get(url, http_version='3-only'))
+            hole.swallow(refuse_first=True)
+            id = c.fetch(url, http_version='3-only', attempts=1, total_timeout_ms=30000)
+            hole.until_swallowed(2)                 # the second one after a second
+            hole.pass_on()
+            answer = self.three(c.finish(id))
+            self.assertFalse(answer.done.get('reused'))
 
     def test_many_streams_share_a_connection(self):
         with self.fetchd.connect() as c:
