@@ -138,7 +138,7 @@ static void on_uv_timer(uv_timer_t *timer)
         session_fail(session, IPC_ERROR_OVERLOADED, "it does not read what it asked for");
         return;
     }
-    bool partial = ipc_buffer_length(&session->channel.in) > 0;
+    bool partial = ipc_buffer_length(&session->channel.in) > 0 && session->channel.reading;
     if (!partial)
         session->partial_since_ms = 0;
     else if (session->partial_since_ms == 0)

@@ -10,6 +10,14 @@
 
 /* ---- the hub ---- */
 
+/* What was read before the pause comes first. */
+static void resume(struct ipc_channel *channel)
+{
+    channel->resumed = false;
+    if (channel->reading)
+        ipc_channel_received_in_place(channel, 0);
+}
+
 static void on_uv_prepare(uv_prepare_t *prepare)
 {
     struct ipc_hub *hub = prepare->data;
@@ -17,6 +25,8 @@ static void on_uv_prepare(uv_prepare_t *prepare)
         struct ipc_channel *channel = hub->dirty;
         hub->dirty = channel->next_dirty;
         channel->dirty = false;
+        if (channel->open && channel->resumed)
+            resume(channel);
         if (channel->open)
             ipc_channel_flush(channel);
     }
@@ -116,11 +126,12 @@ void ipc_channel_ended(struct ipc_channel *channel, int status, const char *reas
 
 /* ---- in ---- */
 
-/* Delivers the whole frames at the front of `bytes`; returns how many bytes they took. */
+/* Delivers the whole frames at the front of `bytes`, up to one that makes its reader pause; returns how many
+ * bytes they took. */
 static size_t deliver(struct ipc_channel *channel, const uint8_t *bytes, size_t length)
 {
     size_t used = 0;
-    while (channel->open && !channel->ended) {
+    while (channel->open && channel->reading) {
         struct ipc_frame frame;
         enum ipc_frame_result result = ipc_frame_read(bytes + used, length - used, &frame, NULL);
         if (result == IPC_FRAME_PARTIAL)
@@ -176,6 +187,9 @@ void ipc_channel_pause(struct ipc_channel *channel, bool paused)
     if (channel->reading != paused || channel->ended || !channel->open)
         return;
     channel->reading = !paused;
+    channel->resumed = !paused;
+    if (channel->resumed)
+        mark_dirty(channel);
     ipc_channel_platform_listen(channel);
 }
 

@@ -52,7 +52,7 @@ struct ipc_channel {
     struct ipc_channel *next_dirty;
     struct ipc_buffer in, out;
     enum ipc_speaker speaker;    /* what we are when we send */
-    bool open, dirty, ended, reading, wants_write;
+    bool open, dirty, ended, reading, resumed, wants_write;
     int descriptors[8];          /* received, not yet taken, oldest first */
     unsigned descriptor_count;
     struct ipc_parcel *parcels;  /* descriptors on their way out, oldest first */
@@ -85,7 +85,8 @@ size_t ipc_channel_unsent(const struct ipc_channel *channel);
  * nothing is left. For what must be out before something else happens (SENDING, a last ERROR). */
 bool ipc_channel_flush(struct ipc_channel *channel);
 
-/* Stops and resumes reading, so that a peer which does not read is not read from either. */
+/* Stops and resumes reading, so that a peer which does not read is not read from either. What has come by then
+ * waits as well: a few bytes can ask for much. */
 void ipc_channel_pause(struct ipc_channel *channel, bool paused);
 
 /* The oldest descriptor that came with a frame and was not taken, now the caller's; -1 for none. */

@@ -362,6 +362,21 @@ static void a_pause_from_within_a_frame_is_kept(void **state)
     end(&owner);
 }
 
+static void what_came_with_the_frame_that_paused_waits_too(void **state)
+{
+    (void)state;
+    struct owner owner;
+    begin(&owner, 1 << 20);
+    owner.pause_after = 2;
+    write_pings(&owner, 5);   /* one read brings them all */
+    turn();
+    assert_int_equal(owner.frames, 2);
+    ipc_channel_pause(&owner.channel, false);
+    turn();
+    assert_int_equal(owner.frames, 5);
+    end(&owner);
+}
+
 /* ---- out ---- */
 
 static ssize_t read_far(struct owner *owner, void *place, size_t size)
@@ -758,7 +773,7 @@ UV_TESTS(TEST(frames_in_one_piece_arrive_one_by_one_in_order),
            TEST(a_malformed_frame_ends_the_channel_and_nothing_behind_it_arrives),
            TEST(a_peer_that_closes_is_an_orderly_end_behind_all_it_said),
            TEST(a_peer_that_dies_with_something_unread_is_heard_to_its_last_word),
-           TEST(a_paused_channel_reads_nothing_and_loses_nothing), TEST(a_pause_from_within_a_frame_is_kept),
+           TEST(a_paused_channel_reads_nothing_and_loses_nothing), TEST(a_pause_from_within_a_frame_is_kept), TEST(what_came_with_the_frame_that_paused_waits_too),
            TEST(what_is_sent_in_one_turn_leaves_with_one_write),
            TEST(what_exceeds_the_limit_is_refused_and_the_rest_arrives), TEST(flush_writes_before_it_returns),
            TEST(a_slow_reader_gets_every_byte_in_order),
