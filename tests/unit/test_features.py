@@ -55,6 +55,10 @@ class Features(unittest.TestCase):
                  for section, cells in rows((TESTS / 'features.md').read_text()) if complaint(cells)]
         self.assertEqual(wrong, [])
 
+    def test_no_item_has_two_rows(self):
+        items = [(section, cells[0]) for section, cells in rows((TESTS / 'features.md').read_text())]
+        self.assertEqual(sorted(item for item in set(items) if items.count(item) > 1), [])
+
     def test_a_row_that_proves_nothing_is_found(self):
         here = '`unit/test_features.py::test_a_row_that_proves_nothing_is_found`'
         self.assertIsNone(complaint(['an item', here, 'its name']))
