@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,9 +84,16 @@ static bool may_be_regular(const struct output *output)
     return output->path && output->written == 0 && (stat(output->path, &status) < 0 || S_ISREG(status.st_mode));
 }
 
+/* A worker knows nothing of how large our files may be. */
+static bool is_limited(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 int output_descriptor(struct output *output)
 {
-    if (!may_be_regular(output) || (!output->file && open_file(output) < 0))
+    if (is_limited() || !may_be_regular(output) || (!output->file && open_file(output) < 0))
         return -1;
     return fileno(output->file);
 }

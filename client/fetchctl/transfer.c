@@ -181,10 +181,18 @@ static void save_etag(struct transfer *transfer, const struct fetchd_response *r
     stop(transfer);
 }
 
+/* An answer without one leaves the file as it is: what did not change is not to be lost. */
+static bool has_body(const struct transfer *transfer)
+{
+    unsigned status = transfer->response->status;
+    return status != 204 && status != 304 && strcmp(transfer->asked.method, "HEAD") != 0;
+}
+
 /* A large body need not pass through the daemon and this process. */
 static void place_body(struct transfer *transfer, uint64_t bytes)
 {
-    int fd = transfer->asked.hold_body && bytes >= HANDED_OVER_BYTES ? output_descriptor(&transfer->output) : -1;
+    bool large = bytes >= HANDED_OVER_BYTES && has_body(transfer);
+    int fd = transfer->asked.hold_body && large ? output_descriptor(&transfer->output) : -1;
     if (fd < 0 || fetchd_write_body_to(transfer->request, fd) < 0)
         fetchd_take_body(transfer->request);
     else
