@@ -36,7 +36,8 @@ static size_t split(struct ipc_bytes line, struct ipc_bytes fields[FIELDS])
 {
     size_t count = 0;
     while (count < FIELDS) {
-        const uint8_t *tab = line.length > 0 && count < FIELDS - 1 ? memchr(line.data, '\t', line.length) : NULL;
+        const uint8_t *tab =
+            line.length > 0 && count < FIELDS - 1 ? memchr(line.data, '\t', line.length) : NULL;
         size_t length = tab ? (size_t)(tab - line.data) : line.length;
         fields[count++] = (struct ipc_bytes){ line.data, length };
         if (!tab)

@@ -12,7 +12,7 @@
 /* Takes the next line off *text. False at its end. */
 bool netscape_next_line(struct ipc_bytes *text, struct ipc_bytes *ret_line);
 
-/* What a line says; it borrows from the line. False for a comment, an empty line, or one that is no cookie. */
+/* What a line says; it borrows from the line. False for a comment, an empty line, or no cookie. */
 bool netscape_read(struct ipc_bytes line, struct ipc_cookie *ret_cookie);
 
 /* Adds a cookie's line. */

@@ -26,20 +26,22 @@ static int check_name(struct fetchd_client *client, const char *name)
     size_t length = name ? strlen(name) : 0;
     if (length > 0 && length <= 64 && ipc_utf8_valid(name, length))
         return 0;
-    return refuse(client, "a session's name has letters, digits, '.', '_' and '-', at most 64, and no '.' first");
+    return refuse(client,
+                  "a session's name has letters, digits, '.', '_' and '-', at most 64, and no '.' first");
 }
 
 /* The answer that was kept, as the message that is expected. */
 static int read_answer(struct fetchd_client *client, unsigned number, void *ret_message)
 {
     const struct text *answer = &client->question.answer;
-    struct ipc_frame frame = { .type = number, .body = (const uint8_t *)answer->data, .body_length = answer->length };
+    struct ipc_frame frame = { .type = number, .body = (const uint8_t *)answer->data,
+                               .body_length = answer->length };
     if (answer->failed)
         failure_set(&client->failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
     else if (client->question.type != number || !answer->data
              || ipc_unpack(&client->decoder, IPC_DAEMON_TO_CLIENT, &frame, ret_message) < 0)
-        failure_set(&client->failure, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon at %s: another answer was expected",
-                    client->reached);
+        failure_set(&client->failure, IPC_ERROR_PROTOCOL_VIOLATION,
+                    "the daemon at %s: another answer was expected", client->reached);
     else
         return 0;
     return FETCHD_FAILED;
@@ -106,7 +108,8 @@ struct fetchd_sessions *fetchd_session_list(struct fetchd_client *client, int ti
     struct ipc_session_list_reply reply;
     if (ask(client, IPC_SESSION_LIST, NULL, wait_deadline(timeout_ms), IPC_SESSION_LIST_REPLY, &reply) < 0)
         return NULL;
-    size_t count = reply.sessions.count, bytes = sizeof(struct fetchd_sessions) + count * sizeof(struct fetchd_session);
+    size_t count = reply.sessions.count;
+    size_t bytes = sizeof(struct fetchd_sessions) + count * sizeof(struct fetchd_session);
     struct block block = { NULL, bytes };
     for (size_t i = 0; i < count; i++)
         bytes += reply.sessions.items[i].name.length + 1;
@@ -118,9 +121,12 @@ struct fetchd_sessions *fetchd_session_list(struct fetchd_client *client, int ti
     for (size_t i = 0; i < count; i++) {
         const struct ipc_session *record = &reply.sessions.items[i];
         items[i] = (struct fetchd_session){
-            .name = add_string(&block, record->name.data, record->name.length), .persistent = record->persistent,
-            .cookies = (unsigned)record->cookies, .hsts_hosts = (unsigned)record->hsts_hosts,
-            .requests = (unsigned)record->requests, .idle_ms = record->idle_ms,
+            .name = add_string(&block, record->name.data, record->name.length),
+            .persistent = record->persistent,
+            .cookies = (unsigned)record->cookies,
+            .hsts_hosts = (unsigned)record->hsts_hosts,
+            .requests = (unsigned)record->requests,
+            .idle_ms = record->idle_ms,
         };
     }
     *sessions = (struct fetchd_sessions){ items, count };
@@ -132,8 +138,8 @@ struct fetchd_sessions *fetchd_session_list(struct fetchd_client *client, int ti
 typedef void visitor(void *context, const struct ipc_cookie *cookie);
 
 /* All cookies, page by page. 0, or FETCHD_FAILED or FETCHD_TIMED_OUT. */
-static int visit(struct fetchd_client *client, const char *name, const char *url, int timeout_ms, visitor *visit_one,
-                 void *context)
+static int visit(struct fetchd_client *client, const char *name, const char *url, int timeout_ms,
+                 visitor *visit_one, void *context)
 {
     int64_t deadline_ms = wait_deadline(timeout_ms);
     struct ipc_session_read read = { .name = ipc_text(name), .url = ipc_text(url) };
@@ -149,7 +155,8 @@ static int visit(struct fetchd_client *client, const char *name, const char *url
         for (size_t i = 0; i < state.cookies.count; i++)
             visit_one(context, &state.cookies.items[i]);
         if (state.next != 0 && state.next <= read.from) {
-            failure_set(&client->failure, IPC_ERROR_PROTOCOL_VIOLATION, "the daemon's pages of cookies do not end");
+            failure_set(&client->failure, IPC_ERROR_PROTOCOL_VIOLATION,
+                        "the daemon's pages of cookies do not end");
             return FETCHD_FAILED;
         }
         read.from = state.next;
@@ -157,8 +164,8 @@ static int visit(struct fetchd_client *client, const char *name, const char *url
     return 0;
 }
 
-/* Their structs and their strings grow apart, and are one block at the end: until then the structs' strings are
- * offsets. */
+/* Their structs and their strings grow apart, and are one block at the end: until then the structs' strings
+ * are offsets. */
 struct collection { struct text items, strings; };
 
 static const char *collect_string(struct collection *collection, const void *data, size_t length)
@@ -252,7 +259,8 @@ struct writing {
     size_t count, bytes;
 };
 
-static struct writing *begin_writing(struct fetchd_client *client, const char *name, bool clear, int timeout_ms)
+static struct writing *begin_writing(struct fetchd_client *client, const char *name, bool clear,
+                                     int timeout_ms)
 {
     if (check_name(client, name) < 0 || !client)
         return NULL;
@@ -271,8 +279,8 @@ static int flush(struct writing *writing)
     struct ipc_session_reply reply;
     writing->write.cookies.items = writing->cookies;
     writing->write.cookies.count = writing->count;
-    int result = ask(writing->client, IPC_SESSION_WRITE, &writing->write, writing->deadline_ms, IPC_SESSION_REPLY,
-                     &reply);
+    int result = ask(writing->client, IPC_SESSION_WRITE, &writing->write, writing->deadline_ms,
+                     IPC_SESSION_REPLY, &reply);
     if (result == 0)
         writing->taken += (int64_t)reply.taken;
     writing->write.clear = false;
@@ -289,7 +297,8 @@ static bool fits(const struct ipc_cookie *cookie)
 
 static int add(struct writing *writing, const struct ipc_cookie *cookie)
 {
-    size_t bytes = COOKIE_BYTES + cookie->name.length + cookie->value.length + cookie->domain.length + cookie->path.length;
+    size_t bytes = COOKIE_BYTES + cookie->name.length + cookie->value.length + cookie->domain.length
+                   + cookie->path.length;
     if (!fits(cookie))
         return 0;
     if (writing->count == WRITE_COOKIES || writing->bytes + bytes > WRITE_BYTES) {
@@ -317,8 +326,8 @@ static struct ipc_bytes bytes_of(const char *string)
     return (struct ipc_bytes){ (const uint8_t *)string, string ? strlen(string) : 0 };
 }
 
-int64_t fetchd_session_set(struct fetchd_client *client, const char *name, const struct fetchd_cookie *cookies,
-                           size_t count, bool clear, int timeout_ms)
+int64_t fetchd_session_set(struct fetchd_client *client, const char *name,
+                           const struct fetchd_cookie *cookies, size_t count, bool clear, int timeout_ms)
 {
     struct writing *writing = begin_writing(client, name, clear, timeout_ms);
     int result = 0;
@@ -327,9 +336,14 @@ int64_t fetchd_session_set(struct fetchd_client *client, const char *name, const
     for (size_t i = 0; result == 0 && i < count; i++) {
         const struct fetchd_cookie *cookie = &cookies[i];
         struct ipc_cookie record = {
-            .name = bytes_of(cookie->name), .value = bytes_of(cookie->value), .domain = ipc_text(cookie->domain),
-            .path = bytes_of(cookie->path), .expires_s = cookie->expires < 0 ? 1 : (uint64_t)cookie->expires,
-            .host_only = cookie->host_only, .secure = cookie->secure, .http_only = cookie->http_only,
+            .name = bytes_of(cookie->name),
+            .value = bytes_of(cookie->value),
+            .domain = ipc_text(cookie->domain),
+            .path = bytes_of(cookie->path),
+            .expires_s = cookie->expires < 0 ? 1 : (uint64_t)cookie->expires,
+            .host_only = cookie->host_only,
+            .secure = cookie->secure,
+            .http_only = cookie->http_only,
         };
         result = add(writing, &record);
     }

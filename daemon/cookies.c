@@ -153,7 +153,8 @@ static bool overlays_secure(const struct cookies *cookies, const struct ipc_cook
 /* Whether `a` goes before `b` when one must. */
 static bool goes_first(const struct cookie *a, const struct cookie *b, bool spare_secure, uint64_t now_s)
 {
-    bool a_expired = cookie_is_expired(a->expires_s, now_s), b_expired = cookie_is_expired(b->expires_s, now_s);
+    bool a_expired = cookie_is_expired(a->expires_s, now_s);
+    bool b_expired = cookie_is_expired(b->expires_s, now_s);
     if (a_expired != b_expired)
         return a_expired;
     if (spare_secure && a->secure != b->secure)

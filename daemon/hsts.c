@@ -82,8 +82,8 @@ static struct hsts_host *need(struct hsts *hsts, const char *name, const struct 
     return host;
 }
 
-bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *record, const struct hsts_limits *limits,
-               uint64_t now_s)
+bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *record,
+               const struct hsts_limits *limits, uint64_t now_s)
 {
     uint64_t last_s = now_s + HSTS_LIFE_S;
     struct hsts_host *host;

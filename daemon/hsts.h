@@ -36,8 +36,8 @@ void hsts_expire(struct hsts *hsts, uint64_t now_s);
 
 /* What a host said, or a client says of it: keeps it, or forgets it when its time is past. `name` in lower
  * case, no IP address. Above a limit those that end soonest go. False without memory or room. */
-bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *record, const struct hsts_limits *limits,
-               uint64_t now_s);
+bool hsts_note(struct hsts *hsts, const char *name, const struct ipc_hsts *record,
+               const struct hsts_limits *limits, uint64_t now_s);
 
 /* As a record that borrows from it. */
 struct ipc_hsts hsts_record(const struct hsts_host *host);

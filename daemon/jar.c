@@ -81,7 +81,8 @@ void jar_release(struct jar *jar, uint64_t now_s)
 
 /* ---- requests ---- */
 
-size_t jar_pick(struct jar *jar, struct ipc_text url, const struct jar_rules *rules, struct ipc_pair *ret_pairs)
+size_t jar_pick(struct jar *jar, struct ipc_text url, const struct jar_rules *rules,
+                struct ipc_pair *ret_pairs)
 {
     struct cookie_place place;
     if (cookie_place_of(url, &place) < 0)

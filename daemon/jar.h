@@ -66,10 +66,11 @@ void jar_release(struct jar *jar, uint64_t now_s);
 void jar_free_unused(struct jar *jar);
 
 /* The cookies for a request to `url`: fills COOKIES_SENT_MOST pairs at most, which borrow from the jar. */
-size_t jar_pick(struct jar *jar, struct ipc_text url, const struct jar_rules *rules, struct ipc_pair *ret_pairs);
+size_t jar_pick(struct jar *jar, struct ipc_text url, const struct jar_rules *rules,
+                struct ipc_pair *ret_pairs);
 
-/* What an origin said in its answer to `url`, by a worker's word; `trusted_tls`: its certificate was verified.
- * What breaks a rule is dropped. NULL, or why the worker can't be believed. */
+/* What an origin said in its answer to `url`, by a worker's word; `trusted_tls`: its certificate was
+ * verified. What breaks a rule is dropped. NULL, or why the worker can't be believed. */
 const char *jar_take(struct jar *jar, struct ipc_text url, const struct ipc_cookie *cookies, size_t count,
                      const struct ipc_hsts *hsts, bool trusted_tls, const struct jar_rules *rules);
 

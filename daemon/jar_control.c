@@ -90,7 +90,8 @@ void jar_control_create(struct session *session, uint32_t id, const struct ipc_s
     else if (jars_count(jars) >= session->daemon->conf->session_count)
         refuse(session, id, IPC_ERROR_QUOTA_EXCEEDED, "this user has too many sessions ([sessions] count)");
     else if (create->persistent && create->bound)
-        refuse(session, id, IPC_ERROR_REQUEST_INVALID, "a session is either persistent or ends with its connection");
+        refuse(session, id, IPC_ERROR_REQUEST_INVALID,
+               "a session is either persistent or ends with its connection");
     else if (create->persistent && !store_is_open(&session->daemon->store))
         refuse(session, id, IPC_ERROR_REQUEST_UNSUPPORTED,
                "this daemon has no folder for persistent sessions ([daemon] state_dir)");
@@ -147,8 +148,8 @@ void jar_control_list(struct session *session, uint32_t id)
 /* ---- read, write ---- */
 
 /* One answer's worth of cookies. */
-static size_t read_page(const struct jar *jar, uint64_t from, const struct cookie_place *place, uint64_t now_s,
-                        struct ipc_cookie *ret_records, uint64_t *ret_next)
+static size_t read_page(const struct jar *jar, uint64_t from, const struct cookie_place *place,
+                        uint64_t now_s, struct ipc_cookie *ret_records, uint64_t *ret_next)
 {
     const struct cookie *cookie = cookies_from(&jar->cookies, from, now_s);
     size_t count = 0, bytes = 0;
@@ -226,7 +227,8 @@ static bool is_forgotten(const struct daemon *daemon, const struct jar *jar, uin
 static void sweep_jar(struct daemon *daemon, struct jar *jar, uint64_t now_s)
 {
     if (is_forgotten(daemon, jar, now_s)) {
-        log_info("session %s of user %" PRIu64 ": unused for too long, forgotten", jar->name, jar->jars->user);
+        log_info("session %s of user %" PRIu64 ": unused for too long, forgotten", jar->name,
+                 jar->jars->user);
         forget(daemon, jar);
         return;
     }
@@ -254,6 +256,7 @@ void jar_control_save_all(struct daemon *daemon)
     uint64_t now_s = (uint64_t)time(NULL);
     for (struct principal *principal = daemon->principals.first; principal; principal = principal->next)
         for (struct jar *jar = principal->jars.by_name; jar; jar = jar->handle.next)
-            if (jar->persistent && (jar->dirty || jar->used_s > jar->saved_s) && store_is_open(&daemon->store))
+            if (jar->persistent && (jar->dirty || jar->used_s > jar->saved_s)
+                && store_is_open(&daemon->store))
                 store_save_now(&daemon->store, jar, now_s);
 }

@@ -43,7 +43,8 @@ static int open_folder(const char *path, int *ret_folder)
     return 0;
 }
 
-int store_open(struct store *store, uv_loop_t *loop, const char *state_folder, char ret_error[STORE_ERROR_BYTES])
+int store_open(struct store *store, uv_loop_t *loop, const char *state_folder,
+               char ret_error[STORE_ERROR_BYTES])
 {
     store->loop = loop;
     store->folder = -1;
@@ -193,8 +194,8 @@ static int replace_file(int folder, const char *name, const struct ipc_buffer *c
 static void complain(const struct store *store, struct jar *jar, int error)
 {
     if (!jar->complained)
-        log_error("session %s of user %" PRIu64 ": can't be written to %s: %s, trying on", jar->name, jar->jars->user,
-                  store->path, strerror(error));
+        log_error("session %s of user %" PRIu64 ": can't be written to %s: %s, trying on", jar->name,
+                  jar->jars->user, store->path, strerror(error));
     jar->complained = true;
     jar->dirty = true;
 }
@@ -207,7 +208,8 @@ static void note_saved(const struct store *store, struct jar *jar, int error)
         jar->complained = false;
 }
 
-static bool begin_saving(const struct store *store, struct jar *jar, uint64_t now_s, struct ipc_buffer *ret_content)
+static bool begin_saving(const struct store *store, struct jar *jar, uint64_t now_s,
+                         struct ipc_buffer *ret_content)
 {
     jar->dirty = false;
     jar->saved_s = now_s;
@@ -327,7 +329,8 @@ static void apply(struct loading *loading, const struct ipc_session_write *write
 }
 
 /* What is wrong with a frame, or NULL. */
-static const char *take_frame(struct loading *loading, const struct ipc_frame *frame, uint32_t index, uint32_t *count)
+static const char *take_frame(struct loading *loading, const struct ipc_frame *frame, uint32_t index,
+                              uint32_t *count)
 {
     union ipc_any message;
     if (frame->type != (index == 0 ? IPC_SESSION_CREATE : IPC_SESSION_WRITE))
@@ -351,7 +354,8 @@ static const char *take_content(struct loading *loading, const uint8_t *content,
         struct ipc_frame frame;
         enum ipc_frame_result result = ipc_frame_read(content + at, length - at, &frame, NULL);
         const char *problem = result == IPC_FRAME_PARTIAL ? "it is cut short"
-            : result != IPC_FRAME_OK ? "it is no file of this daemon" : take_frame(loading, &frame, index, &count);
+                              : result != IPC_FRAME_OK    ? "it is no file of this daemon"
+                                                          : take_frame(loading, &frame, index, &count);
         if (problem)
             return problem;
         at += frame.whole_length;
@@ -361,7 +365,8 @@ static const char *take_content(struct loading *loading, const uint8_t *content,
 }
 
 /* The whole file, or NULL with a problem. To be freed as a secret. */
-static uint8_t *read_file(const struct store *store, const char *name, struct stat *ret_status, const char **ret_problem)
+static uint8_t *read_file(const struct store *store, const char *name, struct stat *ret_status,
+                          const char **ret_problem)
 {
     int file = openat(store->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     uint8_t *content = NULL;
@@ -389,8 +394,8 @@ static void set_aside(const struct store *store, const char *name, const char *p
     char aside[NAME_BYTES + 16];
     snprintf(aside, sizeof aside, "%s.damaged", name);
     bool moved = renameat(store->folder, name, store->folder, aside) == 0;
-    log_error("store: %s/%s: %s; %s%s", store->path, name, problem, moved ? "it is now " : "it stays there, ignoring",
-              moved ? aside : "");
+    log_error("store: %s/%s: %s; %s%s", store->path, name, problem,
+              moved ? "it is now " : "it stays there, ignoring", moved ? aside : "");
 }
 
 static void load_file(struct loading *loading, struct principals *principals, const char *file)

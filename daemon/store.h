@@ -20,8 +20,10 @@ struct store {
     char path[4096];
 };
 
-/* Opens the folder, which is made when it is missing; an empty path is no folder. 0, or -1 with a sentence. */
-int store_open(struct store *store, uv_loop_t *loop, const char *state_folder, char ret_error[STORE_ERROR_BYTES]);
+/* Opens the folder, which is made when it is missing; an empty path is no folder. 0, or -1 with a sentence.
+ */
+int store_open(struct store *store, uv_loop_t *loop, const char *state_folder,
+               char ret_error[STORE_ERROR_BYTES]);
 void store_close(struct store *store);
 
 static inline bool store_is_open(const struct store *store)
@@ -33,7 +35,8 @@ static inline bool store_is_open(const struct store *store)
 void store_load(const struct store *store, struct principals *principals, struct ipc_decoder *decoder,
                 const struct jar_rules *rules);
 
-/* Writes a dirty jar, now and waiting for the disk, or in a thread; nothing when that is under way already. */
+/* Writes a dirty jar, now and waiting for the disk, or in a thread; nothing when that is under way already.
+ */
 void store_save_now(const struct store *store, struct jar *jar, uint64_t now_s);
 void store_save(const struct store *store, struct jar *jar, uint64_t now_s);
 

@@ -162,7 +162,8 @@ bool setcookie_read(struct ipc_bytes value, uint64_t now_s, struct ipc_cookie *r
     cookie.name = trim(name);
     cookie.value = trim(pair);
     size_t length = cookie.name.length + cookie.value.length;
-    if (length == 0 || length > PAIR_BYTES || has_control(cookie.name, true) || has_control(cookie.value, true))
+    if (length == 0 || length > PAIR_BYTES || has_control(cookie.name, true)
+        || has_control(cookie.value, true))
         return false;
     while (more) {
         more = split(&value, ';', &text);
@@ -174,7 +175,8 @@ bool setcookie_read(struct ipc_bytes value, uint64_t now_s, struct ipc_cookie *r
     return true;
 }
 
-size_t setcookie_collect(struct ipc_pairs headers, uint64_t now_s, struct ipc_cookie ret_cookies[SETCOOKIE_MOST])
+size_t setcookie_collect(struct ipc_pairs headers, uint64_t now_s,
+                         struct ipc_cookie ret_cookies[SETCOOKIE_MOST])
 {
     size_t count = 0;
     for (size_t i = 0; i < headers.count && count < SETCOOKIE_MOST; i++)

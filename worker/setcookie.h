@@ -15,6 +15,7 @@
 bool setcookie_read(struct ipc_bytes value, uint64_t now_s, struct ipc_cookie *ret_cookie);
 
 /* Those of an answer, in order. Returns how many. */
-size_t setcookie_collect(struct ipc_pairs headers, uint64_t now_s, struct ipc_cookie ret_cookies[SETCOOKIE_MOST]);
+size_t setcookie_collect(struct ipc_pairs headers, uint64_t now_s,
+                         struct ipc_cookie ret_cookies[SETCOOKIE_MOST]);
 
 #endif

@@ -56,9 +56,8 @@ static int read_file(struct fetchd_client *client, const struct options *options
     if (file_read(path, &text) < 0 && errno != ENOENT) {
         say("-b %s: %s", path, strerror(errno));
         code = EXIT_READ;
-    } else if (text.length > 0
-               && fetchd_session_import(client, options->session, text.data, text.length, options->junk_session,
-                                        ANSWER_MS) < 0) {
+    } else if (text.length > 0 && fetchd_session_import(client, options->session, text.data, text.length,
+                                                        options->junk_session, ANSWER_MS) < 0) {
         code = say_failure(client);
     }
     text_finish(&text);
@@ -133,7 +132,8 @@ static int write_there(const char *path, const char *text)
 int cookies_write(const char *path, const char *text)
 {
     bool to_stdout = strcmp(path, "-") == 0;
-    int result = to_stdout ? (fputs(text, stdout) < 0 || fflush(stdout) != 0 ? -1 : 0) : write_there(path, text);
+    int result =
+        to_stdout ? (fputs(text, stdout) < 0 || fflush(stdout) != 0 ? -1 : 0) : write_there(path, text);
     if (result < 0)
         say("can't write %s: %s", to_stdout ? "stdout" : path, strerror(errno));
     return result;

@@ -1,5 +1,5 @@
-/* -b, -c and -j, as curl has them: cookies of a file go into a session, and come out of it into a file. Without
- * --session that session is one of this run's own, which ends with it. */
+/* -b, -c and -j, as curl has them: cookies of a file go into a session, and come out of it into a file.
+ * Without --session that session is one of this run's own, which ends with it. */
 #ifndef FETCHCTL_COOKIES_H
 #define FETCHCTL_COOKIES_H
 

@@ -30,14 +30,16 @@ static int say_failure(const struct fetchd_client *client)
 
 static int print(struct text *out)
 {
-    int code = out->failed || fputs(out->data ? out->data : "", stdout) < 0 || fflush(stdout) != 0 ? EXIT_WRITE : 0;
+    int code =
+        out->failed || fputs(out->data ? out->data : "", stdout) < 0 || fflush(stdout) != 0 ? EXIT_WRITE : 0;
     text_finish(out);
     return code;
 }
 
 /* ---- create, destroy, list ---- */
 
-static int create(struct fetchd_client *client, const struct options *options, char *const *words, size_t count)
+static int create(struct fetchd_client *client, const struct options *options, char *const *words,
+                  size_t count)
 {
     unsigned flags = options->persistent ? FETCHD_SESSION_PERSISTENT : 0;
     char *name = fetchd_session_create(client, count > 0 ? words[0] : NULL, flags, ANSWER_MS);
@@ -48,7 +50,8 @@ static int create(struct fetchd_client *client, const struct options *options, c
     return fflush(stdout) == 0 ? 0 : EXIT_WRITE;
 }
 
-static int destroy(struct fetchd_client *client, const struct options *options, char *const *words, size_t count)
+static int destroy(struct fetchd_client *client, const struct options *options, char *const *words,
+                   size_t count)
 {
     int code = 0;
     (void)options;
@@ -154,7 +157,8 @@ static void add_life(struct table *table, int64_t expires)
     char text[TABLE_VALUE_BYTES];
     struct tm when;
     time_t time_s = (time_t)expires;
-    if (expires == 0 || !gmtime_r(&time_s, &when) || !strftime(text, sizeof text, "%Y-%m-%d %H:%M:%SZ", &when))
+    if (expires == 0 || !gmtime_r(&time_s, &when)
+        || !strftime(text, sizeof text, "%Y-%m-%d %H:%M:%SZ", &when))
         table_add(table, expires == 0 ? "session" : "late");
     else
         table_add(table, text);
@@ -174,17 +178,19 @@ static void cookies_table(const struct fetchd_cookies *cookies, struct text *out
         table_add(&table, cookie->name);
         table_add(&table, cookie->value);
         add_life(&table, cookie->expires);
-        table_addf(&table, "%s%s%s", cookie->secure ? "Secure" : "", cookie->secure && cookie->http_only ? " " : "",
-                   cookie->http_only ? "HttpOnly" : "");
+        table_addf(&table, "%s%s%s", cookie->secure ? "Secure" : "",
+                   cookie->secure && cookie->http_only ? " " : "", cookie->http_only ? "HttpOnly" : "");
     }
     table_print(&table, out);
     table_finish(&table);
 }
 
-static int cookies(struct fetchd_client *client, const struct options *options, char *const *words, size_t count)
+static int cookies(struct fetchd_client *client, const struct options *options, char *const *words,
+                   size_t count)
 {
     struct text out = { 0 };
-    struct fetchd_cookies *found = fetchd_session_cookies(client, words[0], count > 1 ? words[1] : NULL, ANSWER_MS);
+    struct fetchd_cookies *found =
+        fetchd_session_cookies(client, words[0], count > 1 ? words[1] : NULL, ANSWER_MS);
     if (!found)
         return say_failure(client);
     if (options->as_json)
@@ -197,7 +203,8 @@ static int cookies(struct fetchd_client *client, const struct options *options, 
 
 /* ---- files ---- */
 
-static int import(struct fetchd_client *client, const struct options *options, char *const *words, size_t count)
+static int import(struct fetchd_client *client, const struct options *options, char *const *words,
+                  size_t count)
 {
     struct text text = { 0 };
     const char *path = count > 1 ? words[1] : "-";
@@ -205,7 +212,8 @@ static int import(struct fetchd_client *client, const struct options *options, c
         say("can't read %s: %s", path, strerror(errno));
         return EXIT_READ;
     }
-    int64_t taken = fetchd_session_import(client, words[0], text.data, text.length, options->junk_session, ANSWER_MS);
+    int64_t taken =
+        fetchd_session_import(client, words[0], text.data, text.length, options->junk_session, ANSWER_MS);
     text_finish(&text);
     if (taken < 0)
         return say_failure(client);
@@ -213,7 +221,8 @@ static int import(struct fetchd_client *client, const struct options *options, c
     return fflush(stdout) == 0 ? 0 : EXIT_WRITE;
 }
 
-static int export(struct fetchd_client *client, const struct options *options, char *const *words, size_t count)
+static int export(struct fetchd_client *client, const struct options *options, char *const *words,
+                  size_t count)
 {
     (void)options;
     char *text = fetchd_session_export(client, words[0], ANSWER_MS);

@@ -1,6 +1,7 @@
-/* An origin that sets anything, at any URL: what the worker's reader makes of it the daemon never takes for a lie, what
- * is kept is for that host, and what is sent holds nothing that would be more than a cookie. The input's lines: a URL,
- * another URL, then values of Set-Cookie; the second URL asks. Each line is also a record that a worker says. */
+/* An origin that sets anything, at any URL: what the worker's reader makes of it the daemon never takes for a
+ * lie, what is kept is for that host, and what is sent holds nothing that would be more than a cookie. The
+ * input's lines: a URL, another URL, then values of Set-Cookie; the second URL asks. Each line is also a
+ * record that a worker says. */
 #include "target.h"
 
 #include "daemon/jar.h"

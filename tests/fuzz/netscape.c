@@ -1,4 +1,5 @@
-/* A cookie file that holds anything: what is read from it is written as one line, and that is read as the same. */
+/* A cookie file that holds anything: what is read from it is written as one line, and that is read as the
+ * same. */
 #include "target.h"
 
 #include "client/netscape.h"
@@ -35,7 +36,8 @@ static void check_round(const struct ipc_cookie *cookie)
     struct ipc_bytes text = { (const uint8_t *)out.data, out.length };
     HOLDS(out.failed || (netscape_next_line(&text, &line) && netscape_read(line, &again)));
     if (!out.failed) {
-        HOLDS(same(again.name, cookie->name) && same(again.value, cookie->value) && same(again.path, cookie->path));
+        HOLDS(same(again.name, cookie->name) && same(again.value, cookie->value)
+              && same(again.path, cookie->path));
         HOLDS(again.expires_s == cookie->expires_s && again.secure == cookie->secure);
         HOLDS(again.host_only == cookie->host_only && again.http_only == cookie->http_only);
         HOLDS(again.domain.length == cookie->domain.length);

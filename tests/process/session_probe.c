@@ -1,6 +1,6 @@
-/* A program on libfetchd's sessions, by its public header only: session_probe URL RESOLVE CA, with a daemon at
- * $FETCHD_ADDRESS. URL answers with JSON that holds the cookies it got. Says what it sees, a line each; a claim that
- * does not hold ends it with 1. */
+/* A program on libfetchd's sessions, by its public header only: session_probe URL RESOLVE CA, with a daemon
+ * at $FETCHD_ADDRESS. URL answers with JSON that holds the cookies it got. Says what it sees, a line each; a
+ * claim that does not hold ends it with 1. */
 #include <fetchd/client.h>
 
 #include <stdio.h>
@@ -54,8 +54,13 @@ static bool is_listed(const char *name)
 static bool sends(const char *url, const char *resolve, const char *ca, size_t ca_size, const char *session,
                   const char *cookie)
 {
-    struct fetchd_options options = { .size = sizeof options, .url = url, .session = session, .resolve = &resolve,
-                                      .resolve_count = 1, .ca_pem = ca, .ca_pem_size = ca_size };
+    struct fetchd_options options = {.size = sizeof options,
+                                     .url = url,
+                                     .session = session,
+                                     .resolve = &resolve,
+                                     .resolve_count = 1,
+                                     .ca_pem = ca,
+                                     .ca_pem_size = ca_size };
     struct fetchd_reply *reply = fetchd_fetch(client, &options, MS);
     bool sent = reply && strstr(reply->body, cookie);
     fetchd_reply_free(reply);
@@ -64,40 +69,55 @@ static bool sends(const char *url, const char *resolve, const char *ca, size_t c
 
 static void check_names(void)
 {
-    claim(!created("a/b", 0) && failed_with("request.invalid"), "a name that is none is refused by the daemon");
+    claim(!created("a/b", 0) && failed_with("request.invalid"),
+          "a name that is none is refused by the daemon");
     claim(!created("", 0) && failed_with("request.invalid"), "an empty one by the library");
     claim(fetchd_session_destroy(client, "nobody", MS) == FETCHD_FAILED && failed_with("session.unknown"),
           "an unknown session is an error");
-    claim(!fetchd_session_cookies(client, "nobody", NULL, MS) && failed_with("session.unknown"), "... for a reader");
-    claim(fetchd_session_set(client, "nobody", NULL, 0, false, MS) == FETCHD_FAILED && failed_with("session.unknown"),
+    claim(!fetchd_session_cookies(client, "nobody", NULL, MS) && failed_with("session.unknown"),
+          "... for a reader");
+    claim(fetchd_session_set(client, "nobody", NULL, 0, false, MS) == FETCHD_FAILED
+              && failed_with("session.unknown"),
           "... for a writer, also of nothing");
     claim(!fetchd_session_create(NULL, "x", 0, MS) && fetchd_session_set(NULL, "x", NULL, 0, false, MS) < 0
-          && !fetchd_session_list(NULL, MS) && !fetchd_session_export(NULL, "x", MS), "no client is no crash");
+              && !fetchd_session_list(NULL, MS) && !fetchd_session_export(NULL, "x", MS),
+          "no client is no crash");
 }
 
 static void check_cookies(const char *url)
 {
     struct fetchd_cookie cookies[] = {
-        { .name = "a", .value = "1", .domain = "www.shop.test", .path = "/", .host_only = true, .secure = true },
-        { .name = "b", .value = "2", .domain = "shop.test" },
-        { .name = "c", .value = "3", .domain = "test" },
-        { .name = "d", .value = "4", .domain = "shop.test", .expires = -1 },
-        { .name = NULL, .value = "nameless", .domain = "other.test" },
+        {.name = "a",
+         .value = "1",
+         .domain = "www.shop.test",
+         .path = "/",
+         .host_only = true,
+         .secure = true},
+        {.name = "b", .value = "2", .domain = "shop.test"},
+        {.name = "c", .value = "3", .domain = "test"},
+        {.name = "d", .value = "4", .domain = "shop.test", .expires = -1},
+        {.name = NULL, .value = "nameless", .domain = "other.test"},
     };
     claim(fetchd_session_set(client, "s", cookies, 5, false, MS) == 3, "what breaks a rule is left out");
     claim(count("s", NULL) == 3 && count("s", url) == 2, "all cookies are read, or those for a URL");
     struct fetchd_cookies *found = fetchd_session_cookies(client, "s", NULL, MS);
-    claim(found && strcmp(found->items[0].name, "a") == 0 && found->items[0].secure && found->items[0].host_only
-          && strcmp(found->items[1].path, "/") == 0 && !found->items[1].host_only
-          && strcmp(found->items[2].name, "") == 0, "they come back as they are");
+    claim(found && strcmp(found->items[0].name, "a") == 0 && found->items[0].secure
+              && found->items[0].host_only && strcmp(found->items[1].path, "/") == 0
+              && !found->items[1].host_only && strcmp(found->items[2].name, "") == 0,
+          "they come back as they are");
     fetchd_free(found);
     char *file = fetchd_session_export(client, "s", MS);
-    claim(file && strstr(file, "\tshop.test") == NULL && strstr(file, ".shop.test\tTRUE\t/\tFALSE\t0\tb\t2\n"), "exported");
-    claim(created("copy", 0) && fetchd_session_import(client, "copy", file, strlen(file), false, MS) == 3, "imported");
-    claim(fetchd_session_import(client, "copy", file, strlen(file), true, MS) == 0, "without those of a session: none");
+    claim(file && strstr(file, "\tshop.test") == NULL
+              && strstr(file, ".shop.test\tTRUE\t/\tFALSE\t0\tb\t2\n"),
+          "exported");
+    claim(created("copy", 0) && fetchd_session_import(client, "copy", file, strlen(file), false, MS) == 3,
+          "imported");
+    claim(fetchd_session_import(client, "copy", file, strlen(file), true, MS) == 0,
+          "without those of a session: none");
     fetchd_free(file);
     claim(fetchd_session_set(client, "copy", NULL, 0, true, MS) == 0 && count("copy", NULL) == 0, "cleared");
-    claim(fetchd_session_destroy(client, "copy", MS) == 0 && !is_listed("copy") && is_listed("s"), "destroyed");
+    claim(fetchd_session_destroy(client, "copy", MS) == 0 && !is_listed("copy") && is_listed("s"),
+          "destroyed");
 }
 
 static char *read_whole(const char *path, size_t *ret_size)
@@ -125,7 +145,8 @@ int main(int argc, char **argv)
     check_cookies(argv[1]);
     claim(sends(argv[1], argv[2], ca, ca_size, "s", "\"a=1; b=2\""), "a request sends them");
     claim(sends(argv[1], argv[2], ca, ca_size, NULL, "\"\""), "one in no session sends none");
-    claim(!sends(argv[1], argv[2], ca, ca_size, "nobody", "") && failed_with("session.unknown"), "one in an unknown fails");
+    claim(!sends(argv[1], argv[2], ca, ca_size, "nobody", "") && failed_with("session.unknown"),
+          "one in an unknown fails");
     fetchd_close(client);
     client = fetchd_open(NULL);
     struct fetchd_sessions *left = fetchd_session_list(client, MS);

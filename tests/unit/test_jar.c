@@ -1,6 +1,6 @@
 /* jar.c and jar_control.c: a session between a client and its worker. What the worker says about cookies is
- * judged, kept before the client hears of the answer, and never shown; what is sent along is picked anew for each
- * hop; and nothing of one user is another's. */
+ * judged, kept before the client hears of the answer, and never shown; what is sent along is picked anew for
+ * each hop; and nothing of one user is another's. */
 #include "stage.h"
 
 #include "daemon/jar_control.h"
@@ -485,6 +485,6 @@ UV_TESTS(TEST(a_worker_hears_of_the_cookies_and_not_of_the_session),
          TEST(a_worker_that_sets_cookies_for_another_host_sets_none),
          TEST(cookies_for_a_request_in_no_session_are_a_breach),
          TEST(a_request_that_outlives_its_session_sends_and_sets_nothing),
-         TEST(a_request_placed_again_brings_the_cookies_of_then), TEST(sessions_of_two_users_share_their_name_only),
-         TEST(names_are_checked_and_sessions_counted), TEST(what_nobody_uses_for_long_is_forgotten),
-         TEST(nothing_is_persistent_without_a_folder))
+         TEST(a_request_placed_again_brings_the_cookies_of_then),
+         TEST(sessions_of_two_users_share_their_name_only), TEST(names_are_checked_and_sessions_counted),
+         TEST(what_nobody_uses_for_long_is_forgotten), TEST(nothing_is_persistent_without_a_folder))

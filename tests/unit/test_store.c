@@ -124,7 +124,8 @@ static void a_session_is_there_again(void **test)
     (void)test;
     begin();
     struct jar *jar = make(1000, "work");
-    struct ipc_hsts hsts = { .host = IPC_TEXT("shop.test"), .expires_s = rules.now_s + 500, .subdomains = true };
+    struct ipc_hsts hsts = {
+        .host = IPC_TEXT("shop.test"), .expires_s = rules.now_s + 500, .subdomains = true };
     put(jar, "a", "\xff\xfe binary");
     put(jar, "b", "");
     assert_true(jar_put_hsts(jar, &hsts, &rules));
@@ -306,7 +307,8 @@ static void a_session_that_cant_be_written_stays_dirty_and_the_old_file_whole(vo
     put(jar, "a", "1");
     store_save_now(&store, jar, rules.now_s);
     put(jar, "b", "2");
-    assert_int_equal(mkdir(path_of("1000-work.session.new"), 0700), 0);   /* where the new one is to be written */
+    assert_int_equal(mkdir(path_of("1000-work.session.new"), 0700),
+                     0); /* where the new one is to be written */
     store_save_now(&store, jar, rules.now_s);
     assert_true(jar->dirty);
     restart();
@@ -316,7 +318,8 @@ static void a_session_that_cant_be_written_stays_dirty_and_the_old_file_whole(vo
 }
 
 UV_TESTS(TEST(a_session_is_there_again), TEST(files_are_the_daemons_own),
-         TEST(a_thread_writes_and_a_removed_session_leaves_no_file), TEST(a_large_session_is_written_in_parts),
-         TEST(a_file_cut_anywhere_is_set_aside), TEST(what_is_no_session_is_set_aside_and_does_no_harm),
+         TEST(a_thread_writes_and_a_removed_session_leaves_no_file),
+         TEST(a_large_session_is_written_in_parts), TEST(a_file_cut_anywhere_is_set_aside),
+         TEST(what_is_no_session_is_set_aside_and_does_no_harm),
          TEST(a_folder_that_others_may_write_to_is_refused),
          TEST(a_session_that_cant_be_written_stays_dirty_and_the_old_file_whole))
