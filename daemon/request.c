@@ -26,7 +26,7 @@
 #include <utlist.h>
 
 #define LEAST_GRANT_BYTES ((int64_t)16 * 1024)
-#define FETCH_BYTES (IPC_FRAME_BYTES - 16 * 1024)   /* room for what is added on the way to a worker: cookies, mostly */
+#define FETCH_BYTES (IPC_FRAME_BYTES - 16 * 1024)   /* room for what is added for a worker: cookies, mostly */
 
 static const char *const state_names[REQUEST_STATES] = {
     [REQUEST_QUEUED] = "queued", [REQUEST_WAITING] = "waiting", [REQUEST_PLACED] = "placed", [REQUEST_ANSWERED] = "answered",
@@ -481,7 +481,8 @@ static int keep_packed(struct request *request, const struct ipc_fetch *fetch)
 }
 
 /* `frame` is NULL when `fetch` is not any more as it came. */
-static int keep_accepted(struct request *request, const struct ipc_frame *frame, const struct ipc_fetch *fetch)
+static int keep_accepted(struct request *request, const struct ipc_frame *frame,
+                         const struct ipc_fetch *fetch)
 {
     return frame ? keep(request, frame->body, frame->body_length) : keep_packed(request, fetch);
 }
@@ -861,7 +862,8 @@ static bool remember(struct request *request, const struct ipc_cookie *cookies, 
 static int upgrade_hop(struct request *request, struct ipc_hop *hop, char **ret_url)
 {
     bool failed = false;
-    *ret_url = request->jar ? hsts_upgrade(&request->jar->hsts, hop->url, (uint64_t)time(NULL), &failed) : NULL;
+    uint64_t now_s = (uint64_t)time(NULL);
+    *ret_url = request->jar ? hsts_upgrade(&request->jar->hsts, hop->url, now_s, &failed) : NULL;
     request->upgraded = *ret_url != NULL;
     if (*ret_url)
         hop->url = ipc_text(*ret_url);
@@ -968,7 +970,7 @@ static void answer(struct request *request, const struct request_detail *detail)
     request->state = REQUEST_ANSWERED;
     leave_gate(request);
     if (request->jar)
-        session_send(request->session, IPC_RESPONSE, request->client_id, response);   /* less what was remembered */
+        session_send(request->session, IPC_RESPONSE, request->client_id, response);   /* less the cookies */
     else
         session_send_body(request->session, IPC_RESPONSE, request->client_id, detail->frame->body,
                           detail->frame->body_length);

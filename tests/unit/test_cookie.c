@@ -97,7 +97,8 @@ static void a_url_becomes_a_host_and_a_path(void **state)
 static void what_is_no_url_of_http_has_no_place(void **state)
 {
     (void)state;
-    static const char *const urls[] = { "ftp://a.example/", "ftps://a.example/", "a.example", "http://./", "" };
+    static const char *const urls[] = { "ftp://a.example/", "ftps://a.example/", "a.example", "http://./",
+                                        "" };
     static struct cookie_place place;
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
         assert_int_equal(cookie_place_of(ipc_text(urls[i]), &place), -1);
@@ -120,7 +121,8 @@ static void paths_match_by_whole_segments(void **state)
 {
     (void)state;
     static const struct { const char *path, *cookie; bool matches; } table[] = {
-        { "/", "/", true }, { "/a", "/", true }, { "/a", "/a", true }, { "/a/", "/a", true }, { "/a/b", "/a", true },
+        { "/", "/", true }, { "/a", "/", true }, { "/a", "/a", true }, { "/a/", "/a", true },
+        { "/a/b", "/a", true },
         { "/a/b", "/a/", true }, { "/ab", "/a", false }, { "/", "/a", false }, { "/a", "/a/", false },
         { "/A", "/a", false }, { "/a", "", false },
     };
@@ -207,7 +209,8 @@ static void what_no_worker_says(void **state)
     static char long_value[4200], long_path[1200];
     memset(long_value, 'v', sizeof long_value - 1);
     snprintf(long_path, sizeof long_path, "a=1; Path=/%0*d", 1100, 0);
-    const char *table[] = { "", "=", "a=\r\nSet-Cookie: b", "a=1\t2", "a\x01=1", "a=\x7f", " a=1", "a=1 ", "a=1; Path=x",
+    const char *table[] = { "", "=", "a=\r\nSet-Cookie: b", "a=1\t2", "a\x01=1", "a=\x7f", " a=1", "a=1 ",
+                            "a=1; Path=x",
                             "a=1; Path=/\n", long_value, long_path };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct cookie_checked checked;
@@ -229,11 +232,14 @@ static void a_client_names_the_domain_and_may_set_any_but_a_suffix(void **state)
 {
     (void)state;
     static const struct { const char *cookie; enum cookie_verdict verdict; } table[] = {
-        { "a=1", COOKIE_REFUSED }, { "a=1; Domain=shop.test", COOKIE_TAKEN }, { "a=1; Domain=test", COOKIE_REFUSED },
+        { "a=1", COOKIE_REFUSED }, { "a=1; Domain=shop.test", COOKIE_TAKEN },
+        { "a=1; Domain=test", COOKIE_REFUSED },
         { "a=1; Domain=localhost; HostOnly", COOKIE_TAKEN }, { "a=1; Domain=co.uk", COOKIE_REFUSED },
         { "a=1; Domain=127.0.0.1", COOKIE_TAKEN }, { "a=1; Domain=::1", COOKIE_TAKEN },
-        { "a=1; Domain=shop.test; Secure", COOKIE_TAKEN }, { "__Host-a=1; Domain=shop.test; Secure", COOKIE_REFUSED },
-        { "__Host-a=1; Domain=shop.test; Secure; HostOnly", COOKIE_TAKEN }, { "a=1; Domain=a b", COOKIE_REFUSED },
+        { "a=1; Domain=shop.test; Secure", COOKIE_TAKEN },
+        { "__Host-a=1; Domain=shop.test; Secure", COOKIE_REFUSED },
+        { "__Host-a=1; Domain=shop.test; Secure; HostOnly", COOKIE_TAKEN },
+        { "a=1; Domain=a b", COOKIE_REFUSED },
         { "a=1; Domain=.shop.test", COOKIE_REFUSED }, { "a=1; Domain=a..test", COOKIE_REFUSED },
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -273,7 +279,9 @@ static void hosts_of_hsts_are_names(void **state)
 }
 
 UNIT_TESTS(TEST(a_url_becomes_a_host_and_a_path), TEST(what_is_no_url_of_http_has_no_place),
-           TEST(domains_match_by_whole_labels), TEST(paths_match_by_whole_segments), TEST(what_an_origin_may_set),
+           TEST(domains_match_by_whole_labels), TEST(paths_match_by_whole_segments),
+           TEST(what_an_origin_may_set),
            TEST(what_an_origin_may_not_set), TEST(what_no_worker_says),
-           TEST(a_client_names_the_domain_and_may_set_any_but_a_suffix), TEST(no_cookie_lives_longer_than_400_days),
+           TEST(a_client_names_the_domain_and_may_set_any_but_a_suffix),
+           TEST(no_cookie_lives_longer_than_400_days),
            TEST(hosts_of_hsts_are_names))

@@ -206,7 +206,8 @@ static void a_domain_too_full_loses_what_was_sent_longest_ago(void **state)
     put("sent", "1", "other.test", "/");
     put("p", "1", "a.test", "/p");
     assert_int_equal(cookies.count, 11);
-    assert_string_equal(sent_at("https://a.test/", NOW), "n1=v; n2=v; n3=v; n4=v; n5=v; n6=v; n7=v; n8=v; n9=v");
+    assert_string_equal(sent_at("https://a.test/", NOW),
+                        "n1=v; n2=v; n3=v; n4=v; n5=v; n6=v; n7=v; n8=v; n9=v");
     put("x", "1", "a.test", "/");   /* "p" was sent before the others were */
     assert_null(strstr(sent_at("https://a.test/p", NOW), "p=1"));
     end();
@@ -326,11 +327,14 @@ static void records_come_back_as_they_went_in(void **state)
     end();
 }
 
-UNIT_TESTS(TEST(cookies_go_to_their_domain_and_below_unless_host_only), TEST(longer_paths_come_first_then_older_cookies),
-           TEST(a_new_value_takes_the_old_ones_place_in_the_order), TEST(host_only_and_domain_cookies_of_one_name_are_two),
+UNIT_TESTS(TEST(cookies_go_to_their_domain_and_below_unless_host_only),
+           TEST(longer_paths_come_first_then_older_cookies),
+           TEST(a_new_value_takes_the_old_ones_place_in_the_order),
+           TEST(host_only_and_domain_cookies_of_one_name_are_two),
            TEST(secure_cookies_go_over_tls_only), TEST(an_expired_one_removes_its_like_and_nothing_else),
            TEST(what_expires_is_not_sent_from_then_on), TEST(without_tls_nobody_overlays_a_secure_cookie),
            TEST(a_domain_too_full_loses_what_was_sent_longest_ago),
            TEST(expired_ones_go_first_then_those_that_are_not_secure),
-           TEST(a_session_too_full_loses_what_was_sent_longest_ago), TEST(bytes_of_a_user_are_bounded_over_all_sessions),
+           TEST(a_session_too_full_loses_what_was_sent_longest_ago),
+           TEST(bytes_of_a_user_are_bounded_over_all_sessions),
            TEST(a_request_sends_a_bounded_number_and_bounded_bytes), TEST(records_come_back_as_they_went_in))

@@ -33,7 +33,8 @@ static void a_host_is_covered_and_those_below_it_when_it_says_so(void **state)
     note("a.test", NOW + 10, false);
     note("b.test", NOW + 10, true);
     static const struct { const char *name; bool covered; } table[] = {
-        { "a.test", true }, { "x.a.test", false }, { "b.test", true }, { "x.b.test", true }, { "y.x.b.test", true },
+        { "a.test", true }, { "x.a.test", false }, { "b.test", true }, { "x.b.test", true },
+        { "y.x.b.test", true },
         { "xb.test", false }, { "test", false }, { "c.test", false },
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
@@ -93,8 +94,10 @@ static void urls_become_those_of_tls(void **state)
         { "http://a.test:80/", "https://a.test/" }, { "http://a.test:8080/", "https://a.test:8080/" },
         { "ws://a.test/", "wss://a.test/" }, { "http://u:p@a.test:80?q", "https://u:p@a.test?q" },
         { "http://a.test./", "https://a.test./" }, { "http://x.b.test:/", "https://x.b.test/" },
-        { "https://a.test/", NULL }, { "wss://a.test/", NULL }, { "ftp://a.test/", NULL }, { "http://c.test/", NULL },
-        { "http://x.a.test/", NULL }, { "http://10.0.0.1/", NULL }, { "http://[::1]/", NULL }, { "not a URL", NULL },
+        { "https://a.test/", NULL }, { "wss://a.test/", NULL }, { "ftp://a.test/", NULL },
+        { "http://c.test/", NULL },
+        { "http://x.a.test/", NULL }, { "http://10.0.0.1/", NULL }, { "http://[::1]/", NULL },
+        { "not a URL", NULL },
     };
     note("a.test", NOW + 10, false);
     note("b.test", NOW + 10, true);
@@ -112,5 +115,6 @@ static void urls_become_those_of_tls(void **state)
 }
 
 UNIT_TESTS(TEST(a_host_is_covered_and_those_below_it_when_it_says_so),
-           TEST(those_that_end_soonest_go_when_there_are_too_many), TEST(bytes_of_a_user_are_bounded), TEST(no_promise_lasts_for_ever),
+           TEST(those_that_end_soonest_go_when_there_are_too_many), TEST(bytes_of_a_user_are_bounded),
+           TEST(no_promise_lasts_for_ever),
            TEST(urls_become_those_of_tls))

@@ -20,14 +20,18 @@ static void lines_that_are_cookies(void **state)
         bool host_only, secure, http_only;
     } table[] = {
         { "shop.test\tFALSE\t/\tFALSE\t0\ta\t1", "shop.test", "/", "a", "1", 0, true, false, false },
-        { ".shop.test\tTRUE\t/x\tTRUE\t1999999999\ta\t1", "shop.test", "/x", "a", "1", 1999999999, false, true, false },
+        { ".shop.test\tTRUE\t/x\tTRUE\t1999999999\ta\t1", "shop.test", "/x", "a", "1", 1999999999, false,
+          true, false },
         { "shop.test\tTRUE\t/\tFALSE\t0\ta\t1", "shop.test", "/", "a", "1", 0, false, false, false },
-        { "#HttpOnly_.shop.test\tTRUE\t/\tFALSE\t0\ta\t1", "shop.test", "/", "a", "1", 0, false, false, true },
+        { "#HttpOnly_.shop.test\tTRUE\t/\tFALSE\t0\ta\t1", "shop.test", "/", "a", "1", 0, false, false,
+          true },
         { "shop.test\tFALSE\t/\tFALSE\t0\ta\t", "shop.test", "/", "a", "", 0, true, false, false },
         { "shop.test\tFALSE\t/\tFALSE\t0\ta", "shop.test", "/", "a", "", 0, true, false, false },
-        { "shop.test\tFALSE\t/\tFALSE\t0\t\tnameless", "shop.test", "/", "", "nameless", 0, true, false, false },
+        { "shop.test\tFALSE\t/\tFALSE\t0\t\tnameless", "shop.test", "/", "", "nameless", 0, true, false,
+          false },
         { "shop.test\tFALSE\t/\tFALSE\t0\ta\tb\tc", "shop.test", "/", "a", "b\tc", 0, true, false, false },
-        { "shop.test\tFALSE\t\tFALSE\t1699999999.5\ta\t=", "shop.test", "", "a", "=", 1699999999, true, false, false },
+        { "shop.test\tFALSE\t\tFALSE\t1699999999.5\ta\t=", "shop.test", "", "a", "=", 1699999999, true, false,
+          false },
         { "shop.test\tFALSE\t/\tFALSE\t-1\ta\t1", "shop.test", "/", "a", "1", 1, true, false, false },
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -50,8 +54,10 @@ static void lines_that_are_none(void **state)
     (void)state;
     static const char *const lines[] = {
         "", "#", "# Netscape HTTP Cookie File", "#shop.test\tFALSE\t/\tFALSE\t0\ta\t1", "shop.test", "a=1",
-        "shop.test FALSE / FALSE 0 a 1", "shop.test\tFALSE\t/\tFALSE\t0", "shop.test\tFALSE\t/\tFALSE\tsoon\ta\t1",
-        "shop.test\tFALSE\t/\tFALSE\t\ta\t1", "shop.test\tFALSE\t/\tFALSE\t-\ta\t1", "\tFALSE\t/\tFALSE\t0\ta\t1",
+        "shop.test FALSE / FALSE 0 a 1", "shop.test\tFALSE\t/\tFALSE\t0",
+        "shop.test\tFALSE\t/\tFALSE\tsoon\ta\t1",
+        "shop.test\tFALSE\t/\tFALSE\t\ta\t1", "shop.test\tFALSE\t/\tFALSE\t-\ta\t1",
+        "\tFALSE\t/\tFALSE\t0\ta\t1",
         ".\tTRUE\t/\tFALSE\t0\ta\t1", "#HttpOnly_", "Set-Cookie: a=1",
     };
     struct ipc_cookie cookie;
@@ -77,7 +83,8 @@ static void what_is_written_is_read_back(void **state)
     (void)state;
     struct text out = { 0 };
     struct ipc_cookie in = { .name = bytes("a"), .value = bytes("\xff b=c"), .domain = IPC_TEXT("shop.test"),
-                             .path = bytes("/x y"), .expires_s = 1999999999, .secure = true, .http_only = true };
+                             .path = bytes("/x y"), .expires_s = 1999999999, .secure = true,
+                             .http_only = true };
     netscape_write(&out, &in);
     assert_string_equal(out.data, "#HttpOnly_.shop.test\tTRUE\t/x y\tTRUE\t1999999999\ta\t\xff b=c\n");
     struct ipc_bytes text = { (const uint8_t *)out.data, out.length }, line;

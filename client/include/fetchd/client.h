@@ -614,7 +614,7 @@ struct fetchd_cookie {
     const char *value;         /* bytes as the origin wrote them */
     const char *domain;        /* lower case, without a dot first */
     const char *path;          /* NULL or "" to the library: "/" */
-    int64_t expires;           /* Unix time; 0: with the session. To the library, one that is past: remove it */
+    int64_t expires;           /* Unix time; 0: with the session; one that is past, to the library: remove it */
     bool host_only;            /* for the domain itself, not for hosts below it */
     bool secure;               /* sent over TLS only */
     bool http_only;
@@ -647,9 +647,11 @@ enum {
 /* Makes a session; with `name` NULL the daemon chooses one. A name has letters, digits, '.', '_' and '-', at
  * most 64, and no '.' first. Its name, to be freed with fetchd_free(), or NULL: session.exists,
  * quota.exceeded, request.unsupported where nothing can be persistent, ... */
-FETCHD_API char *fetchd_session_create(struct fetchd_client *client, const char *name, unsigned flags, int timeout_ms);
+FETCHD_API char *fetchd_session_create(struct fetchd_client *client, const char *name, unsigned flags,
+                                       int timeout_ms);
 
-/* Forgets it, with its file. Requests under way go on without its cookies. 0, FETCHD_FAILED or FETCHD_TIMED_OUT. */
+/* Forgets it, with its file. Requests under way go on without its cookies. 0, FETCHD_FAILED or
+ * FETCHD_TIMED_OUT. */
 FETCHD_API int fetchd_session_destroy(struct fetchd_client *client, const char *name, int timeout_ms);
 
 /* The user's sessions, to be freed with fetchd_free(). NULL on failure. */
@@ -663,13 +665,14 @@ FETCHD_API struct fetchd_cookies *fetchd_session_cookies(struct fetchd_client *c
 /* Puts cookies into it, after forgetting all it has (HSTS too) with `clear`. Any domain may be named, but no
  * public suffix, and the rules of Secure and of the prefixes __Host- and __Secure- hold. How many were
  * taken, FETCHD_FAILED or FETCHD_TIMED_OUT; those that broke a rule are left out. */
-FETCHD_API int64_t fetchd_session_set(struct fetchd_client *client, const char *name, const struct fetchd_cookie *cookies,
-                                      size_t count, bool clear, int timeout_ms);
+FETCHD_API int64_t fetchd_session_set(struct fetchd_client *client, const char *name,
+                                      const struct fetchd_cookie *cookies, size_t count, bool clear,
+                                      int timeout_ms);
 
-/* The same from the text of a cookie file in Netscape's format, as curl and browsers' tools write it. Lines that are
- * no cookies are left out, and with `junk_session` those that do not outlive a session. */
-FETCHD_API int64_t fetchd_session_import(struct fetchd_client *client, const char *name, const char *text, size_t size,
-                                         bool junk_session, int timeout_ms);
+/* The same from the text of a cookie file in Netscape's format, as curl and browsers' tools write it. Lines
+ * that are no cookies are left out, and with `junk_session` those that do not outlive a session. */
+FETCHD_API int64_t fetchd_session_import(struct fetchd_client *client, const char *name, const char *text,
+                                         size_t size, bool junk_session, int timeout_ms);
 
 /* Its cookies as such a text, to be freed with fetchd_free(). NULL on failure. */
 FETCHD_API char *fetchd_session_export(struct fetchd_client *client, const char *name, int timeout_ms);
