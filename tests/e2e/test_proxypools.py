@@ -101,11 +101,20 @@ class Pools(World):
             self.assertEqual(c.status()['proxies'][1].get('failed', 0), before.get('failed', 0))
 
     def test_a_request_stays_with_its_proxy_over_hops(self):
+        """Over five origins, so that more than one worker has it."""
         tunnels = [self.with_(Tunnel()) for _ in range(3)]
-        with self.pool(*(t.url for t in tunnels)).connect() as c:
-            answer = self.good(c.get(self.url('/r302?to=' + self.url('/1k', 'other')), proxy_pool='p', follow=True))
-            self.assertEqual(len(answer.hops), 1)
-            self.assertEqual(sorted(len(t.targets) for t in tunnels), [0, 0, 2])
+        url = self.url('/1k', 'tls13')
+        for server in ('h2', 'h1', 'other', 'tls12'):
+            url = self.url('/r302?to=' + url, server)
+        fetchd = self.pool(*(t.url for t in tunnels))
+        with fetchd.connect() as c:
+            for _ in range(3):
+                before = [len(t.targets) for t in tunnels]
+                answer = self.good(c.get(url, proxy_pool='p', follow=True, fresh=True))
+                self.assertEqual(len(answer.hops), 4)
+                self.assertEqual(sorted(len(t.targets) - n for t, n in zip(tunnels, before)), [0, 0, 5])
+            placed = re.findall(r'placed on worker (\d)', fetchd.log())
+            self.assertGreater(len(placed), 3, 'no hop crossed to another worker, so nothing was proved')
 
     def test_what_is_wrong_is_said(self):
         with self.pool('http://127.0.0.1:1').connect() as c:
