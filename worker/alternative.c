@@ -39,17 +39,20 @@ static void judge(struct transfer *transfer, struct altsvc *table)
         altsvc_failed(table, &origin, place, now_s(transfer));
 }
 
-void alternative_learn(struct transfer *transfer)
+bool alternative_learn(struct transfer *transfer)
 {
     struct altsvc *table = &transfer->partition->altsvc;
     const struct ipc_fetch *fetch = transfer->fetch;
     if (!FETCHD_HTTP3 || !transfer->is_https || fetch->proxy.length > 0)
-        return;
+        return true;
     struct altsvc_origin origin = origin_of(transfer);
     if (headers_find(&transfer->headers, "alt-svc").data)
         altsvc_learn(table, &origin, answer_pairs(transfer), transfer->remote_public, now_s(transfer));
     if (transfer->way.alternative)
         judge(transfer, table);
+    transfer->misdirected = transfer->way.alternative && transfer->headers.status == 421
+        && transfer->idempotent && !fetch->body_streamed;
+    return !transfer->misdirected;
 }
 
 static bool is_moved(int os_errno)
@@ -62,6 +65,8 @@ bool alternative_give_up(struct transfer *transfer)
     struct altsvc *table = &transfer->partition->altsvc;
     if (is_moved((int)easy_info(transfer->easy, CURLINFO_OS_ERRNO)))
         altsvc_moved(table);
+    if (transfer->misdirected)
+        return true;
     if (!transfer->way.alternative || !transfer->way.place.elsewhere || transfer->sent)
         return false;
     struct altsvc_origin origin = origin_of(transfer);

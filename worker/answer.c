@@ -194,7 +194,8 @@ static bool on_headers_complete(struct transfer *transfer)
         transfer_doom(transfer, IPC_ERROR_HTTP_PROTOCOL, "the origin changes the protocol unasked");
         return false;
     }
-    alternative_learn(transfer);
+    if (!alternative_learn(transfer))
+        return false;
     return is_challenge(transfer) ? defer(transfer) : settle(transfer);
 }
 

@@ -286,6 +286,7 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
     transfer->deferred = transfer->proxy_secured = false;
     transfer->challenges = 0;
     transfer->asked_ms = 0;
+    transfer->misdirected = false;
     transfer->remote[0] = transfer->alpn[0] = '\0';
     transfer->denial.error = IPC_ERROR_NONE;
     transfer->ftp = (struct ftp){ .reply = 0 };

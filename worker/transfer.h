@@ -44,6 +44,7 @@ struct transfer {
     char origin_key[IPC_ORIGIN_BYTES];
     unsigned port;                     /* of the URL, or its scheme's */
     struct way way;
+    bool misdirected;                  /* an alternative knows nothing of the origin: it is to be asked itself */
     bool is_http, is_https, idempotent;
 
     /* The hop under way. */

@@ -53,6 +53,8 @@ class Http3(World):
             'dead': Site(good, 'h1 h2', ['Alt-Svc `h3=":{tcp}"`']),
             'cleared': Site(good, 'h1 h2 h3', ['Alt-Svc clear']),
             'clear': Site(None, 'h1 h2c'),
+            'stranger': Site(good, 'h3', ['-Alt-Svc'], 'handle {\n respond 421\n }'),
+            'led': Site(good, 'h1 h2', ['Alt-Svc `h3=":{stranger}"`']),
         }
         origin = Caddy(paths.folder(name[0]), cls.nginx.root, sites, cls.backend.port).start()
         atexit.register(origin.stop)
@@ -296,6 +298,7 @@ class Vitals(Http3):
             self.three(c.get(self.at('/1k'), http_version='3-only'))
             pid = fetchd.workers()[1]
             self.assertGreater(self.udp_sockets(pid), 0)
+            proc.until(lambda: fetchd.status()['workers'][0].get('tls_handshakes') == 1, 30, 'the count of handshakes')
             proc.until(lambda: self.connections(fetchd) == 0 and self.udp_sockets(pid) == 0, 30, 'the idle close')
 
     def udp_sockets(self, pid):
@@ -471,6 +474,14 @@ class AltSvc(Http3):
         by_name = self.start(['localhost:%d' % port for port in ports.values()])
         self.assertEqual(self.versions('elsewhere', 3, fetchd=by_name), ['2', '2', '2'])
         self.assertEqual(self.versions('moved', 2, fetchd=by_name), ['2', '3'])
+
+    def test_a_place_that_knows_nothing_of_the_origin_is_none(self):
+        self.assertEqual(self.versions('led', 3), ['2', '2', '2'])
+        other = self.start()
+        with other.connect() as c:
+            self.good(c.get(self.at('/1k', 'led')))
+            answer = c.get(self.at('/1k', 'led'), method='POST', body=b'x')
+            self.assertEqual(answer.status, 421)    # not asked again: it may have been done
 
     def test_clear_is_the_end_of_it(self):
         self.assertEqual(self.versions('cleared', 3), ['2', '2', '2'])

@@ -37,6 +37,7 @@ SITE = '''
     bind 127.0.0.1
     %(tls)s
 %(headers)s
+    %(more)s
     root * %(root)s
     @backend path /headers /echo /upload /early /status/* /chain/* /gate/* /hold/* /half/*
     handle @backend {
@@ -57,10 +58,10 @@ SITE = '''
 
 class Site:
     """Without a certificate over http:. `headers` are added, and a '-Name' takes one away; {main} and the
-    like in them are ports."""
+    like in them are ports. `more` is one directive more, as `handle` or before it."""
 
-    def __init__(self, pair=None, protocols='h1 h2 h3', headers=()):
-        self.pair, self.protocols, self.headers = pair, protocols, headers
+    def __init__(self, pair=None, protocols='h1 h2 h3', headers=(), more=''):
+        self.pair, self.protocols, self.headers, self.more = pair, protocols, headers, more
         self.scheme = 'https' if pair else 'http'
         self.tls = 'tls %s %s' % (pair.cert_path, pair.key_path) if pair else ''
 
@@ -80,7 +81,7 @@ class Caddy:
             folder=self.folder,
             servers=''.join(SERVER % dict(port=self.ports[n], protocols=s.protocols) for n, s in self.sites.items()),
             sites=''.join(SITE % dict(port=self.ports[n], scheme=s.scheme, tls=s.tls, root=self.root,
-                                      headers=headers[n], backend=self.backend_port)
+                                      headers=headers[n], more=s.more, backend=self.backend_port)
                           for n, s in self.sites.items())))
 
     def start(self, ports=None):
