@@ -332,6 +332,7 @@ void stage_close(void)
     crew_finish(&daemon->crew);
     principals_finish(&daemon->principals);
     proxies_finish(&daemon->proxies);
+    proxypools_finish(&daemon->proxypools);
     origins_expire(&daemon->origins, UINT64_MAX);
     ipc_decoder_finish(&daemon->decoder);
     ipc_decoder_finish(&daemon->kept_decoder);
