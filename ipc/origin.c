@@ -59,6 +59,8 @@ static const char *read_scheme(struct ipc_text url, struct ipc_origin *origin, s
         *ret_used = length + 3;
         return NULL;
     }
+    if (!memmem(url.data, url.length, "://", 3))
+        return "the URL has no scheme: it begins with https://, http://, wss://, ws://, ftp:// or ftps://";
     return "the URL's scheme is not one of https, http, wss, ws, ftp, ftps";
 }
 

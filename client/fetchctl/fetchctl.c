@@ -80,16 +80,24 @@ static int unknown(const char *name)
     return EXIT_USAGE;
 }
 
+static int help_with(const struct command *command)
+{
+    printf("fetchctl %s %s: %s\n\n", command->name, command->words, command->help);
+    options_print(stdout, command->command);
+    return 0;
+}
+
 static int help(int argc, char **argv)
 {
     if (argc < 3)
         return print_help(stdout);
     const struct command *command = find(argv[2]);
-    if (!command)
-        return unknown(argv[2]);
-    printf("fetchctl %s %s: %s\n\n", command->name, command->words, command->help);
-    options_print(stdout, command->command);
-    return 0;
+    return command ? help_with(command) : unknown(argv[2]);
+}
+
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 static int version(void)
@@ -122,12 +130,14 @@ int main(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+    if (strcmp(name, "help") == 0 || asks_for_help(name))
         return help(argc, argv);
     if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         return version();
     if (strcmp(name, "--manual") == 0 && argc == 3)   /* for fetchctl(1), when it is built */
         return manual_print(commands, argv[2]);
     const struct command *command = find(name);
+    if (command && argc == 3 && asks_for_help(argv[2]))
+        return help_with(command);
     return command ? run(command, argc, argv) : unknown(name);
 }

@@ -75,7 +75,12 @@ static int open_file(struct output *output)
     if (output->create_dirs && make_folders(output) < 0)
         return -1;
     output->file = fopen(output->path, output->append ? "ae" : "we");
-    return output->file ? 0 : fail(output, "write");
+    if (output->file)
+        return 0;
+    if (errno != ENOENT)
+        return fail(output, "write");
+    say("can't write %s: its folder is not there; --create-dirs makes it", output->path);
+    return -1;
 }
 
 static bool may_be_regular(const struct output *output)

@@ -66,8 +66,8 @@ class Fetchctl(World):
     def test_an_unknown_option(self):
         self.fails(2, '--no-such-option', args=['get', '--no-such-option', self.url('/1k')])
 
-    def test_an_option_of_curl_that_is_not_there_yet(self):
-        for option in (['-c', 'jar'],):
+    def test_an_option_of_curl_that_is_not_there(self):
+        for option in (['--doh-url', 'https://localhost/'], ['-P', '-']):
             with self.subTest(option=option):
                 run = self.ctl('get', *option, self.url('/1k'))
                 self.assertNotEqual(run.returncode, 0)

@@ -548,7 +548,7 @@ class Status(TestCase):
 
     def test_for_people(self):
         text = self.run_with(self.serve, 'status').stdout.decode()
-        for pattern in (r'^server +fetchd/1$', r'^instance +a\?\?b$', r'^uptime +1\.5 min$', r'^rss +5\.0 MiB$', r'^ *worker +state +pid',
+        for pattern in (r'^server +fetchd/1$', r'^instance +a\?\?b$', r'^uptime +1\.5 min$', r'^rss +5\.0 MiB$', r'^ *worker +state .*pid',
                         r'^ *1 +ready +8 ', r'^ *2 +spawning +0 '):
             self.assertRegex(text, re.compile(pattern, re.M))
 
@@ -576,6 +576,11 @@ class Help(TestCase):
         self.assertEqual(run.returncode, 0)
         self.assertIn(b'--concurrency N', run.stdout)
         self.assertNotIn(b'--remote-name', run.stdout)
+
+    def test_a_command_can_be_asked_for_its_help(self):
+        for words in (['get', '--help'], ['get', '-h']):
+            run = subprocess.run([str(paths.FETCHCTL), *words], stdout=subprocess.PIPE)
+            self.assertEqual((run.returncode, run.stdout.startswith(b'fetchctl get URL...: fetch\n')), (0, True))
 
     def test_version(self):
         run = subprocess.run([str(paths.FETCHCTL), 'version'], stdout=subprocess.PIPE)
