@@ -34,6 +34,8 @@ static bool is_address6_char(char c)
  * backslashes are where parsers disagree, and so is everything above ASCII. */
 static const char *check_characters(struct ipc_text url)
 {
+    if (url.length > IPC_URL_BYTES)
+        return "the URL is longer than 32760 bytes";
     for (size_t i = 0; i < url.length; i++) {
         unsigned char c = (unsigned char)url.data[i];
         if (c <= 0x20 || c == 0x7f)

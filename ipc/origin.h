@@ -7,6 +7,10 @@
 
 #define IPC_ORIGIN_BYTES 288
 
+/* The longest URL. A field has room for a little more (messages.def), so that one which gains an s, or whose
+ * origin wrote too long a Location, is refused in peace and breaks no protocol. */
+#define IPC_URL_BYTES 32760
+
 struct ipc_origin {
     struct ipc_text scheme, host, userinfo;  /* borrowed from the URL; host without brackets */
     unsigned port;                           /* explicit, or the scheme's own */

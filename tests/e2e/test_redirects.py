@@ -118,6 +118,15 @@ class Redirects(World):
             with self.subTest(target=target):
                 self.bad(self.follow('/r302?to=' + target), 'redirect.invalid', 'dns.failed')
 
+    def test_a_target_that_is_too_long_ends_the_request_and_nothing_else(self):
+        """The worker once said it to the daemon, which killed it for that."""
+        with origins.Origin() as origin, self.make(allow=[origin.port], workers=1) as fetchd, fetchd.connect() as c:
+            before = fetchd.workers()
+            error = self.bad(c.get(origin.url('/long_location'), follow=True), 'redirect.invalid')
+            self.assertIn('longer than', error['message'])
+            self.assertEqual(c.get(origin.url('/long_location')).status, 302)
+            self.assertEqual(fetchd.workers(), before)
+
     def test_fetchctl_follows_with_l_and_says_where_it_ended(self):
         out = self.ctl_good('get', '-s', '-L', '-o', '/dev/null', '-w', '%{http_code} %{num_redirects} %{url_effective}',
                             self.url('/chain/3'))

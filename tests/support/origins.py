@@ -218,6 +218,9 @@ class Origin:
     def do_header_bomb(self, peer):
         return self.flood('header_bomb', peer, b'HTTP/1.1 200 OK\r\n', b'X-Bomb: ' + b'b' * 990 + b'\r\n', 64 << 20)
 
+    def do_long_location(self, peer):
+        peer.sendall(b'HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /' + b'a' * 60000 + b'\r\n\r\n')
+
     def do_long_line(self, peer):
         return self.flood('long_line', peer, b'HTTP/1.1 200 OK\r\nX-Long: ', b'l' * 65536, 64 << 20)
 

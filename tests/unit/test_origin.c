@@ -218,7 +218,18 @@ static void a_url_for_the_log_is_cut_to_its_place(void **state)
     assert_int_equal(shown[29], '!');
 }
 
-UNIT_TESTS(TEST(good_urls_have_their_origin), TEST(a_trailing_dot_is_another_host),
+static void a_url_has_a_length_that_fits_its_field_with_an_s_more(void **state)
+{
+    (void)state;
+    static char url[IPC_URL_BYTES + 2] = "http://example.com/";
+    memset(url + strlen(url), 'x', IPC_URL_BYTES - strlen(url));
+    assert_key(url, "http://example.com:80");
+    url[IPC_URL_BYTES] = 'x';
+    assert_refused(url, IPC_URL_BYTES + 1, "longer than 32760");
+    assert_true(IPC_URL_BYTES + 1 <= 32768);
+}
+
+UNIT_TESTS(TEST(a_url_has_a_length_that_fits_its_field_with_an_s_more), TEST(good_urls_have_their_origin), TEST(a_trailing_dot_is_another_host),
            TEST(an_empty_port_is_the_schemes_own), TEST(bad_urls_are_refused_with_a_reason),
            TEST(the_parts_are_borrowed_from_the_url), TEST(a_host_may_have_253_bytes_and_no_more),
            TEST(a_refusal_leaves_the_result_alone), TEST(no_reason_holds_any_of_the_url),
