@@ -50,6 +50,11 @@ static void print_done(const struct fetchd_done *done)
         return;
     printf("\tworker=%u\tattempts=%u\ttotal=%llu\tremote=%s", done->worker, done->attempts,
            (unsigned long long)done->body_bytes, done->remote);
+    printf("\traw=%llu\tcomplete=%d\tqueue=%llu\tredirect=%llu\tsent=%llu",
+           (unsigned long long)done->raw_body_bytes, done->complete, (unsigned long long)done->queue_us,
+           (unsigned long long)done->redirect_us, (unsigned long long)done->sent_us);
+    for (size_t i = 0; i < done->trailer_count; i++)
+        printf("\t%s: %s", done->trailers[i].name, done->trailers[i].value);
     print_error(done->error);
 }
 
@@ -111,6 +116,17 @@ static void fill(struct fetchd_options *options, char **words)
     options->rewindable = number_of(words, "rewindable") != 0;
     options->window_bytes = (uint32_t)number_of(words, "window");
     options->max_body_bytes = number_of(words, "max");
+    options->max_header_bytes = number_of(words, "max_headers");
+    options->expect_timeout_ms = (unsigned)number_of(words, "expect");
+    options->redirect_https_only = number_of(words, "https_only") != 0;
+    if (number_of(words, "decorated")) {
+        static const struct fetchd_header headers[] = { { "X-One", "1" }, { "Accept", NULL }, { "X-Empty", "" } };
+        static const struct fetchd_header query[] = { { "a b", "c&d" }, { "alone", NULL }, { "\xc3\xa4", "" } };
+        options->headers = headers;
+        options->header_count = 3;
+        options->query = query;
+        options->query_count = 3;
+    }
 }
 
 static unsigned long tag_of(char **words)

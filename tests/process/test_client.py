@@ -79,7 +79,7 @@ class Probe:
 
     def start(self, *tags, **values):
         for tag in tags:
-            line = self.do('start', tag=tag, url=URL, **values)
+            line = self.do('start', tag=tag, **dict(dict(url=URL), **values))
             assert len(line.words) == 2, line
 
 
@@ -126,6 +126,36 @@ class Requests(TestCase):
         self.assertEqual(response.headers, [('X-One', '1'), ('x-one', '2')])
         self.assertEqual((done['bytes'], done['worker'], done['attempts'], done['error']), ('1000', '3', '1', None))
         self.assertEqual(done['remote'], '127.0.0.1:443')
+
+    def test_what_a_request_can_say(self):
+        def serve(peer):
+            peer.welcome()
+            fetch = peer.expect('FETCH')
+            assert fetch.body == dict(url=URL + '?x=1&a+b=c%26d&alone&%C3%A4=#end', max_header_bytes=4096,
+                                      headers=[[b'X-One', b'1'], [b'Accept', None], [b'X-Empty', b'']],
+                                      expect_timeout_ms=250, redirect_https_only=True), fetch
+            peer.respond(fetch.id, b'ok')
+            peer.until_gone()
+        _, probe = self.pair(serve)
+        probe.start(1, url=URL + '?x=1#end', decorated=1, expect=250, https_only=1, max_headers=4096)
+        self.assertIsNone(probe.events(dones=1)[-1]['error'])
+
+    def test_what_done_tells(self):
+        def serve(peer):
+            peer.welcome()
+            more = dict(raw_body_bytes=7, complete=True, queue_us=5, redirect_us=6, sent_us=8,
+                        trailers=[[b'X-Sum', b'1'], [b'x-empty', b'']])
+            peer.respond(peer.expect('FETCH').id, b'decoded', done=more)
+            peer.respond(peer.expect('FETCH').id, b'')
+            peer.until_gone()
+        _, probe = self.pair(serve)
+        probe.start(1)
+        done = probe.events(dones=1)[-1]
+        self.assertEqual([done[name] for name in ('raw', 'complete', 'queue', 'redirect', 'sent')], ['7', '1', '5', '6', '8'])
+        self.assertEqual(done.headers, [('X-Sum', '1'), ('x-empty', '')])
+        probe.start(2)
+        done = probe.events(dones=1)[-1]
+        self.assertEqual((done['complete'], done.headers), ('0', []))
 
     def test_an_error_arrives_whole(self):
         def serve(peer):
