@@ -101,6 +101,11 @@ class Bombs(Http1):
     def test_a_header_line_without_end(self):
         self.bounded('/long-line', 'headers.too_large')
 
+    def test_trailers_too_many_or_too_long(self):
+        """Both are beyond what libcurl takes; neither is a fault of ours."""
+        self.bounded('/many-trailers', 'headers.too_large')
+        self.bounded('/long-trailer', 'headers.too_large')
+
     def test_interim_answers_without_end(self):
         self.bounded('/endless-1xx', 'headers.too_large')
 

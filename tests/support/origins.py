@@ -218,6 +218,12 @@ class Origin:
     def do_header_bomb(self, peer):
         return self.flood('header_bomb', peer, b'HTTP/1.1 200 OK\r\n', b'X-Bomb: ' + b'b' * 990 + b'\r\n', 64 << 20)
 
+    def do_many_trailers(self, peer):
+        peer.sendall(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n' + b't: x\r\n' * 6000 + b'\r\n')
+
+    def do_long_trailer(self, peer):
+        peer.sendall(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nt: ' + b'x' * 90000 + b'\r\n\r\n')
+
     def do_long_location(self, peer):
         peer.sendall(b'HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /' + b'a' * 60000 + b'\r\n\r\n')
 

@@ -54,6 +54,7 @@ static void each_code_has_its_name_and_phase(void **state)
         { CURLE_SEND_ERROR, PHASE_SEND, EPIPE, "", "send.failed", "send", true },
         { CURLE_SEND_FAIL_REWIND, PHASE_SEND, 0, "", "body.rewind", "send", false },
         { CURLE_TOO_LARGE, PHASE_WAIT, 0, "", "headers.too_large", "wait", false },
+        { CURLE_TOO_LARGE, PHASE_BODY, 0, "", "headers.too_large", "body", false },
         { CURLE_OUT_OF_MEMORY, PHASE_BODY, 0, "", "out_of_memory", "body", true },
         { CURLE_FTP_COULDNT_RETR_FILE, PHASE_WAIT, 0, "", "ftp.failed", "wait", false },
         { CURLE_LOGIN_DENIED, PHASE_CONNECT, 0, "", "ftp.login_denied", "connect", false },
