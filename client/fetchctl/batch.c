@@ -3,11 +3,9 @@
 #include "batch.h"
 
 #include "answered.h"
-#include "base64.h"
-#include "client/json.h"
-#include "entry.h"
 #include "folder.h"
 #include "interrupt.h"
+#include "item.h"
 #include "lanes.h"
 #include "lines.h"
 #include "memory.h"
@@ -18,33 +16,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sha2.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONNECT_MS 10000
 #define REDRAW_MS  100
 #define READ_AHEAD 4096 /* entries that wait for their origin; then the list waits */
-
-struct item {
-    struct entry entry; /* the first, so that lanes can hand it out */
-    struct fetchd_request *request;
-    struct item *next, *previous; /* in flight */
-    int64_t start_us;
-    unsigned status;
-    char http_version[8];
-    uint64_t bytes;
-    SHA2_CTX hash;
-    struct text headers; /* as JSON, with --include */
-    struct text body;    /* with --with-body */
-    char *url_effective; /* NULL: as asked */
-    struct saved saved;
-};
 
 struct batch {
     const struct options *options;
@@ -68,13 +50,6 @@ struct batch {
     uint64_t code_number; /* of the entry that gave the code */
 };
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* What stops the run counts more than any entry's failure; of those, the last in the list counts.
  */
 static void stop(struct batch *batch, int code)
@@ -94,107 +69,6 @@ static void note_code(struct batch *batch, const struct item *item, int code)
 
 /* ---- the lines ---- */
 
-static void put_hash(struct text *out, SHA2_CTX *hash)
-{
-    uint8_t digest[SHA256_DIGEST_LENGTH];
-    char text[2 * SHA256_DIGEST_LENGTH + 1];
-    SHA256Final(digest, hash);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(text + 2 * i, 3, "%02x", digest[i]);
-    json_name(out, "sha256");
-    json_text(out, text);
-}
-
-static void put_name(struct text *out, const char *name, const char *value)
-{
-    if (!value || !*value)
-        return;
-    json_name(out, name);
-    json_text(out, value);
-}
-
-static void put_body(struct text *out, struct text *body)
-{
-    text_add(body, "", 0); /* so that an empty one is there as well */
-    bool is_text = json_is_utf8(body->data, body->length);
-    json_name(out, is_text ? "body" : "body_base64");
-    if (is_text) {
-        json_text_bytes(out, body->data, body->length);
-        return;
-    }
-    json_raw(out, "\"");
-    base64_encode(out, body->data, body->length);
-    text_add_char(out, '"');
-}
-
-static void put_error(struct text *out, const struct fetchd_error *error, bool retryable)
-{
-    json_name(out, "error");
-    json_begin_object(out);
-    json_name(out, "name");
-    json_text(out, error->name);
-    json_name(out, "message");
-    json_text(out, error->message);
-    json_name(out, "phase");
-    json_text(out, error->phase);
-    json_name(out, "retryable");
-    json_bool(out, retryable);
-    json_end_object(out);
-}
-
-static void put_identity(struct text *out, const struct entry *entry)
-{
-    json_name(out, "url");
-    json_text(out, entry->url);
-    if (entry->id) {
-        json_name(out, "id");
-        json_raw(out, entry->id);
-    }
-    put_name(out, "request", entry->digest);
-}
-
-/* Whether a later run may ask again: what a daemon that was lost had can be asked twice only if
- * that does no harm. */
-static bool may_ask_again(const struct item *item, const struct fetchd_error *error)
-{
-    return error->retryable ||
-           (strcmp(error->name, "daemon.lost") == 0 && entry_is_idempotent(&item->entry));
-}
-
-static void put_line(struct batch *batch, struct item *item, const struct fetchd_done *done,
-                     const struct fetchd_error *error)
-{
-    struct text *out = &batch->out;
-    json_begin_object(out);
-    put_identity(out, &item->entry);
-    json_name(out, "status");
-    json_uint(out, item->status);
-    json_name(out, "bytes");
-    json_uint(out, item->bytes);
-    if (batch->options->hash)
-        put_hash(out, &item->hash);
-    json_name(out, "http_version");
-    json_text(out, item->http_version);
-    json_name(out, "worker");
-    json_uint(out, done ? done->worker : 0);
-    json_name(out, "attempts");
-    json_uint(out, done ? done->attempts : 0);
-    json_name(out, "time_ms");
-    json_number(out, (double)(now_us() - item->start_us) / 1000, 3);
-    put_name(out, "url_effective", item->url_effective);
-    if (item->headers.length > 0) {
-        json_name(out, "headers");
-        json_raw(out, item->headers.data);
-    }
-    put_name(out, "file", error ? NULL : item->saved.name);
-    if (batch->options->with_body && !error)
-        put_body(out, &item->body);
-    if (error)
-        put_error(out, error, may_ask_again(item, error));
-    json_end_object(out);
-    text_add_char(out, '\n');
-}
-
 /* All lines of a turn leave at once. */
 static void flush_lines(struct batch *batch)
 {
@@ -213,25 +87,11 @@ static void flush_lines(struct batch *batch)
 
 /* ---- items ---- */
 
-static struct item *new_item(struct batch *batch, const char *line)
-{
-    struct item *item = must_allocate(1, sizeof *item);
-    entry_init(&item->entry, line, ++batch->number, &batch->recipe.options);
-    item->saved = SAVED_NONE;
-    item->start_us = now_us();
-    SHA256Init(&item->hash);
-    return item;
-}
-
 static void free_item(struct batch *batch, struct item *item)
 {
     fetchd_release(item->request);
     folder_drop(&batch->folder, &item->saved);
-    entry_finish(&item->entry);
-    text_finish(&item->headers);
-    text_finish(&item->body);
-    free(item->url_effective);
-    free(item);
+    item_finish(item);
 }
 
 static void enter(struct batch *batch, struct item *item)
@@ -313,7 +173,7 @@ static void end_item(struct batch *batch, struct item *item, const struct fetchd
                      const struct fetchd_error *error)
 {
     if (error || keep_file(batch, item) == 0) {
-        put_line(batch, item, done, error);
+        item_put_line(&batch->out, item, batch->options, done, error);
         tally_add(&batch->tally, item->status, error ? error->name : NULL);
         if (error)
             note_code(batch, item, error->exit_code);
@@ -340,7 +200,7 @@ static void end_wrong(struct batch *batch, struct item *item, const char *why)
 /* False when the daemon can't take it now but may when others have ended. */
 static bool start(struct batch *batch, struct item *item)
 {
-    item->start_us = now_us();
+    item_start(item);
     item->request = fetchd_start(batch->client, &item->entry.asked, item);
     if (item->request) {
         enter(batch, item);
@@ -363,13 +223,15 @@ static bool start(struct batch *batch, struct item *item)
 /* One line more waits in its lane, or is answered already, or has its line because it is wrong. */
 static void take_entry(struct batch *batch, const char *line)
 {
-    struct item *item = new_item(batch, line);
+    struct item *item = item_create(line, ++batch->number, &batch->recipe.options);
     const char *output = item->entry.output;
     if (answered_take(&batch->answered, item->entry.key)) {
         batch->tally.skipped++;
         free_item(batch, item);
     } else if (item->entry.wrong) {
         end_wrong(batch, item, item->entry.wrong);
+    } else if (strncasecmp(item->entry.url, "ws:", 3) == 0 || strncasecmp(item->entry.url, "wss:", 4) == 0) {
+        end_wrong(batch, item, "a list has no WebSockets: see fetchctl ws");
     } else if (output && !batch->options->output_dir) {
         end_wrong(batch, item, "\"output\" needs --output-dir, the folder it is in");
     } else if (output && !folder_claim(&batch->folder, output)) {
@@ -417,17 +279,8 @@ static void take_response(struct batch *batch, struct item *item,
         free(item->url_effective);
         item->url_effective = must_copy(response->url);
     }
-    if (!batch->options->include)
-        return;
-    text_reset(&item->headers);
-    json_begin_array(&item->headers);
-    for (size_t i = 0; i < response->header_count; i++) {
-        json_begin_array(&item->headers);
-        json_text(&item->headers, response->headers[i].name);
-        json_text(&item->headers, response->headers[i].value);
-        json_end_array(&item->headers);
-    }
-    json_end_array(&item->headers);
+    if (batch->options->include)
+        item_take_headers(item, response);
 }
 
 static void take(struct batch *batch, const struct fetchd_event *event)

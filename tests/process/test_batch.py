@@ -162,7 +162,8 @@ class Requests(Batch):
         """Each becomes the field of its name; what a line does not say is as the command line has it."""
         fields = dict(method='PATCH', follow=False, max_redirects=7, compressed=False, fresh=True, http_version='1.1',
                       connect_timeout_ms=1, headers_timeout_ms=2, idle_timeout_ms=3, total_timeout_ms=4,
-                      max_body_bytes=5, rate_bytes=6, credentials='u:p', proxy='http://p:1', resolve=['a:1:127.0.0.1'], connect_to=['a:1:b:2', 'c:3:d:4'],
+                      max_body_bytes=5, rate_bytes=6, credentials='u:p', proxy='http://p:1', resolve=['a:1:127.0.0.1'],
+                      connect_to=['a:1:b:2', 'c:3:d:4'],
                       ca_pem='A', cert_pem='B', key_pem='C', insecure=True, attempts=9, retry_5xx=True)
         serve = answer()
         self.batch(serve, '-L', '-k', '--compressed', urls=[dict(fields, url='https://o.test/1'), 'https://o.test/2'])
@@ -182,8 +183,8 @@ class Requests(Batch):
         self.assertEqual(sorted(members - counts - known - self.SENSELESS), [])
 
     # Streams, WebSockets, windows, features and certificates have no place in a list.
-    SENSELESS = {'body_streamed', 'body_length', 'hold_body', 'rewindable', 'window_bytes', 'require', 'want_certs', 'subprotocols', 'fragments',
-                 'control_frames', 'max_message_bytes', 'ping_interval_ms', 'pong_timeout_ms', 'close_timeout_ms', 'reconnect'}
+    SENSELESS = {'body_streamed', 'body_length', 'hold_body', 'rewindable', 'window_bytes', 'require', 'want_certs',
+                 'subprotocols', 'fragments', 'control_frames', 'max_message_bytes', 'ping_interval_ms', 'pong_timeout_ms', 'close_timeout_ms', 'reconnect'}
 
     def test_headers_are_pairs_or_an_object_and_replace_those_of_the_command_line(self):
         for headers in ([['A', '1'], ['x-b', '2'], ['A', '3']], {'A': '1', 'x-b': '2'}, {'X-B': None}):
@@ -225,7 +226,7 @@ class Requests(Batch):
                  ('{"url": "https://o.test/", "body": "%s"}' % ('x' * 786433), 'at most 786432 bytes'),
                  ('{"url": "https://o.test/", "url": "https://p.test/"}', 'not a JSON object'), ('{"url": 7}', '"url" must be a string'),
                  ('{}', 'no "url"'), ('{"url": "https://o.test/"', 'not a JSON object'), ('{"url": "a\\u0000b"}', 'not a JSON object'),
-                 ('{"url": "https://o.test/", "output": "x"}', 'needs --output-dir'))
+                 ('{"url": "https://o.test/", "output": "x"}', 'needs --output-dir'), ('WSS://o.test/', 'see fetchctl ws'))
         serve = answer()
         run = self.batch(serve, '--concurrency', '1', urls=[line for line, _ in wrong] + ['https://o.test/last'], code=3)
         lines = self.lines(run)
