@@ -22,9 +22,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <utlist.h>
 
+#define EGRESS_RULES 256   /* of a class, as in messages.def */
 #define LEAST_GRANT_BYTES ((int64_t)16 * 1024)
 #define FETCH_BYTES (IPC_FRAME_BYTES - 16 * 1024)   /* room for what is added for a worker: cookies, mostly */
 
@@ -322,11 +324,23 @@ static void fill_session(struct request *request, struct ipc_fetch *fetch, struc
         fetch->cookies = pick_cookies(request, fetch->url, pairs);
 }
 
+static struct ipc_texts borrow_rules(const struct conf_list *rules, struct ipc_text room[EGRESS_RULES])
+{
+    size_t count = rules->count < EGRESS_RULES ? rules->count : EGRESS_RULES;
+    for (size_t i = 0; i < count; i++)
+        room[i] = ipc_text(rules->items[i]);
+    return (struct ipc_texts){ room, count };
+}
+
 static void send_fetch(struct request *request, struct ipc_fetch *fetch)
 {
     struct supervisor *supervisor = request->supervisor;
+    const struct conf_class *class = request->session->class;
     struct ipc_pair pairs[COOKIES_SENT_MOST];
+    struct ipc_text allow[EGRESS_RULES], deny[EGRESS_RULES];
     fill_session(request, fetch, pairs);
+    fetch->egress_allow = borrow_rules(&class->egress_allow, allow);
+    fetch->egress_deny = borrow_rules(&class->egress_deny, deny);
     request->granted = 0;
     request->granted = grant_size(request);
     fetch->window = (uint64_t)request->granted;
@@ -563,6 +577,18 @@ static bool over_quota(const struct session *session, size_t bytes, char ret_rea
     return !quota_takes_request(&quota, session->principal, bytes, uv_now(&session->daemon->loop), ret_reason);
 }
 
+/* Of a URL that ipc_origin_parse() has read. */
+static bool has_allowed_scheme(const struct conf *conf, struct ipc_text url)
+{
+    for (size_t i = 0; i < conf->egress_schemes.count; i++) {
+        const char *scheme = conf->egress_schemes.items[i];
+        size_t length = strlen(scheme);
+        if (length < url.length && url.data[length] == ':' && strncasecmp(url.data, scheme, length) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void enqueue_new(struct session *session, uint32_t id, const struct ipc_frame *frame,
                         const struct ipc_fetch *fetch, struct jar *jar)
 {
@@ -570,6 +596,10 @@ static void enqueue_new(struct session *session, uint32_t id, const struct ipc_f
     const char *reason;
     if (ipc_origin_parse(fetch->url, &origin, &reason) < 0) {
         refuse(session, id, IPC_ERROR_REQUEST_INVALID, false, reason);
+        return;
+    }
+    if (!has_allowed_scheme(session->daemon->conf, fetch->url)) {
+        refuse(session, id, IPC_ERROR_POLICY_DENIED, false, "the URL's scheme is not among [egress] schemes");
         return;
     }
     struct request *request = create(session, id, frame, fetch, &origin, jar);
@@ -828,6 +858,10 @@ static void take_hop(struct request *request, const struct ipc_hop *hop)
     session_send(request->session, IPC_HOP, request->client_id, hop);
     if (redirect(request, hop, &reason) < 0) {
         end_at_hop(request, IPC_ERROR_REDIRECT_INVALID, reason);
+        return;
+    }
+    if (!has_allowed_scheme(request->daemon->conf, hop->url)) {
+        end_at_hop(request, IPC_ERROR_POLICY_DENIED, "the redirect's scheme is not among [egress] schemes");
         return;
     }
     if (request->streamed && had_body && !request->rewindable) {

@@ -177,7 +177,15 @@ struct rule {
 };
 
 struct rules { struct rule *items; size_t count; };
-struct destination_policy { struct rules allow, deny; };
+struct destination_policy {
+    struct rules allow, deny;
+    const struct destination_policy *otherwise;   /* what holds where these say nothing; NULL: nothing */
+};
+
+static const char *settings_of(const struct destination_policy *policy)
+{
+    return policy->otherwise ? "[class] egress_" : "[egress] ";
+}
 
 static const struct { const char *name; enum rule_type type; enum destination_kind kind; } groups[] = {
     { "any", RULE_ANY, DESTINATION_PUBLIC },
@@ -323,11 +331,19 @@ struct destination_policy *destination_policy_create(struct ipc_texts allow, str
     };
     if (deny.count == 0)
         deny = (struct ipc_texts){ denied_by_default, 4 };
+    return destination_policy_create_before(NULL, allow, deny, ret_reason, size);
+}
+
+struct destination_policy *destination_policy_create_before(const struct destination_policy *otherwise,
+                                                            struct ipc_texts allow, struct ipc_texts deny,
+                                                            char *ret_reason, size_t size)
+{
     struct destination_policy *policy = calloc(1, sizeof *policy);
     if (!policy) {
         snprintf(ret_reason, size, "no memory for the egress rules");
         return NULL;
     }
+    policy->otherwise = otherwise;
     if (!read_rules(allow, &policy->allow, ret_reason, size)
         || !read_rules(deny, &policy->deny, ret_reason, size)) {
         destination_policy_destroy(policy);
@@ -427,9 +443,10 @@ static void write_address(const struct question *question, char *ret_text, size_
     snprintf(ret_text, size, six ? "[%s]:%u" : "%s:%u", numbers, question->port);
 }
 
-static void explain_rule(const struct question *question, const struct rule *rule, char *ret_reason,
-                         size_t size)
+static void explain_rule(const struct destination_policy *policy, const struct question *question,
+                         const struct rule *rule, char *ret_reason, size_t size)
 {
+    const char *settings = settings_of(policy);
     char address[INET6_ADDRSTRLEN + 16], what[300];
     write_address(question, address, sizeof address);
     switch (rule->type) {
@@ -438,8 +455,8 @@ static void explain_rule(const struct question *question, const struct rule *rul
     case RULE_NETWORK: snprintf(what, sizeof what, "in %s", rule->text); break;
     case RULE_NAME: snprintf(what, sizeof what, "of %s", rule->text); break;
     }
-    snprintf(ret_reason, size, "address %s is %s, denied by [egress] deny; "
-             "to allow it add %s to [egress] allow", address, what, address);
+    snprintf(ret_reason, size, "address %s is %s, denied by %sdeny; to allow it add %s to %sallow", address, what,
+             settings, address, settings);
 }
 
 static void explain_redirect(const struct question *question, char *ret_reason, size_t size)
@@ -459,12 +476,14 @@ bool destination_allowed(const struct destination_policy *policy, const struct d
         return false;
     }
     question.count = carried(&question.address, question.views);
-    if (is_allowed(policy, &question))
-        return true;
-    const struct rule *rule = find_denial(policy, &question);
-    if (rule) {
-        explain_rule(&question, rule, ret_reason, size);
-        return false;
+    for (; policy; policy = policy->otherwise) {
+        if (is_allowed(policy, &question))
+            return true;
+        const struct rule *rule = find_denial(policy, &question);
+        if (rule) {
+            explain_rule(policy, &question, rule, ret_reason, size);
+            return false;
+        }
     }
     if (destination->from_public
         && worst_kind(&question.address, question.views, question.count) == DESTINATION_PRIVATE) {
@@ -514,12 +533,18 @@ static bool read_figures(const char *host, unsigned port, union socket_address *
 static bool is_denied(const struct destination_policy *policy, const char *host, unsigned port, bool any_too,
                       char *ret_reason, size_t size)
 {
-    const struct rule *rule = find_name_rule(&policy->deny, host, port, any_too);
-    if (!rule || find_name_rule(&policy->allow, host, port, true))
+    const struct rule *rule = NULL;
+    for (; policy && !rule; policy = rule ? policy : policy->otherwise) {
+        if (find_name_rule(&policy->allow, host, port, true))
+            return false;
+        rule = find_name_rule(&policy->deny, host, port, any_too);
+    }
+    if (!rule)
         return false;
-    snprintf(ret_reason, size, "host %s is %s%s, denied by [egress] deny; to allow it add %s:%u to [egress] allow",
-             host, rule->type == RULE_ANY ? "not allowed" : "of ", rule->type == RULE_ANY ? "" : rule->text, host,
-             port);
+    const char *settings = settings_of(policy);
+    snprintf(ret_reason, size, "host %s is %s%s, denied by %sdeny; to allow it add %s:%u to %sallow", host,
+             rule->type == RULE_ANY ? "not allowed" : "of ", rule->type == RULE_ANY ? "" : rule->text, settings, host,
+             port, settings);
     return true;
 }
 

@@ -35,6 +35,12 @@ struct destination {
  * `any` in `allow` opens everything. NULL with a sentence in ret_reason for a rule it can't read. */
 struct destination_policy *destination_policy_create(struct ipc_texts allow, struct ipc_texts deny,
                                                      char *ret_reason, size_t size);
+
+/* Rules that are asked first, of a class of users; where neither matches, `otherwise` holds, which must live
+ * as long. */
+struct destination_policy *destination_policy_create_before(const struct destination_policy *otherwise,
+                                                            struct ipc_texts allow, struct ipc_texts deny,
+                                                            char *ret_reason, size_t size);
 void destination_policy_destroy(struct destination_policy *policy);
 
 /* When false, ret_reason says what the address is, and which setting would allow it. */

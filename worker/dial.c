@@ -39,6 +39,11 @@ static struct destination destination_of(const struct transfer *transfer, const 
                                  .overridden = is_overridden(transfer) };
 }
 
+static const struct destination_policy *rules_of(const struct transfer *transfer)
+{
+    return transfer->rules ? transfer->rules : transfer->owner->settings->egress;
+}
+
 static bool deny(struct transfer *transfer, const char *reason)
 {
     failure_set(&transfer->denial, IPC_ERROR_POLICY_DENIED, PHASE_CONNECT, "%s", reason);
@@ -51,7 +56,7 @@ static bool may_connect(struct transfer *transfer, const struct sockaddr *addres
     char reason[CURL_ERROR_SIZE];
     bool exempt = is_proxied(transfer) && transfer->fetch->proxy_exempt;
     if (!exempt
-        && !destination_allowed(transfer->owner->settings->egress, &destination, reason, sizeof reason))
+        && !destination_allowed(rules_of(transfer), &destination, reason, sizeof reason))
         return deny(transfer, reason);
     transfer->remote_public = is_proxied(transfer) || destination_kind(address) == DESTINATION_PUBLIC;
     return true;
@@ -83,7 +88,7 @@ static bool may_ask_proxy(struct transfer *transfer, unsigned port)
         snprintf(host, sizeof host, "%s", transfer->target);
     else if (!read_host(transfer->fetch->url.data, host, sizeof host))
         return deny(transfer, "the host of the URL can't be read");
-    return destination_name_allowed(transfer->owner->settings->egress, host, port,
+    return destination_name_allowed(rules_of(transfer), host, port,
                                     transfer->fetch->from_public, reason, sizeof reason)
         || deny(transfer, reason);
 }
@@ -93,7 +98,7 @@ bool dial_may_go(struct transfer *transfer)
     char reason[CURL_ERROR_SIZE];
     bool elsewhere = transfer->fetch->connect_to.count > 0;
     if (elsewhere
-        && destination_name_denied(transfer->owner->settings->egress, transfer->host, transfer->target_port,
+        && destination_name_denied(rules_of(transfer), transfer->host, transfer->target_port,
                                    reason, sizeof reason))
         return deny(transfer, reason);
     return !is_proxied(transfer) || may_ask_proxy(transfer, transfer->target_port);

@@ -4,6 +4,7 @@
 #include "alternative.h"
 #include "answer.h"
 #include "check.h"
+#include "destination.h"
 #include "dial.h"
 #include "hop.h"
 #include "ipc/origin.h"
@@ -131,6 +132,8 @@ static void release(struct transfer *transfer)
     websocket_destroy(transfer->websocket);
     ipc_secret_free(transfer->fetch);
     ipc_secret_free(transfer->go);
+    destination_policy_destroy(transfer->rules);
+    transfer->rules = NULL;
     free(transfer->hop_url);
     free(transfer->next_url);
     ipc_secret_free(transfer->lines);
@@ -461,6 +464,18 @@ static uint64_t body_limit(const struct transfer *transfer)
     return asked && (!setting || asked < setting) ? asked : setting;
 }
 
+/* What the daemon sends was checked when it read its configuration. */
+static bool read_class_rules(struct transfer *transfer, const struct ipc_fetch *fetch, const char **ret_reason)
+{
+    static char reason[200];
+    if (fetch->egress_allow.count == 0 && fetch->egress_deny.count == 0)
+        return true;
+    transfer->rules = destination_policy_create_before(transfer->owner->settings->egress, fetch->egress_allow,
+                                                       fetch->egress_deny, reason, sizeof reason);
+    *ret_reason = reason;
+    return transfer->rules != NULL;
+}
+
 bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_fetch *fetch,
                      const char **ret_reason)
 {
@@ -473,6 +488,8 @@ bool transfers_fetch(struct transfers *transfers, uint32_t id, const struct ipc_
         *ret_reason = "no memory for a FETCH";
         return false;
     }
+    if (!read_class_rules(transfer, fetch, ret_reason))
+        return false;
     transfer->failure.error = IPC_ERROR_NONE;
     transfer->phase = PHASE_QUEUE;
     transfer->responded = false;

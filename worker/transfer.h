@@ -33,6 +33,7 @@ struct transfer {
     struct ipc_go *go;                 /* the last one, kept: its cookies are the fetch's; NULL before */
     char *hop_url, *next_url;          /* what fetch->url borrows after a redirect; where one leads */
     struct curl_slist *lines;
+    struct destination_policy *rules;  /* of its user's class, before the worker's own; NULL without */
     struct partition *partition;       /* while QUEUED or RUNNING */
     struct scout scout;
     struct transfer *next_ready;       /* need not wait for a scout any longer */

@@ -1,5 +1,6 @@
 """Where requests may go: every spelling of a denied address is denied by its number, and a canary that
 listens there sees nothing; the same spellings reach it when the setting allows them."""
+import os
 import re
 
 from world import World, origins, tap
@@ -118,6 +119,58 @@ class Allowed(World):
             error = self.bad(c.get('https://elsewhere.example:%d/1k' % port,
                                    resolve=['elsewhere.example:%d:192.0.2.1' % port]), 'policy.denied')
             self.assertIn('.example', error['message'])
+
+    def of_class(self, member, **rules):
+        """Settings of a class in which we, root or not, are or are not."""
+        settings = {'class "guests".members': member}
+        settings.update({'class "guests".' + key: value for key, value in rules.items()})
+        return settings
+
+    def test_a_class_of_users_has_rules_of_its_own_that_are_asked_first(self):
+        us, them = str(os.geteuid()), '4294967'
+        with origins.Origin() as canary:
+            for member, rules, allow, expected in (
+                    (us, dict(egress_deny='any:%d' % canary.port), ['loopback'], 'policy.denied'),
+                    (them, dict(egress_deny='any:%d' % canary.port), ['loopback'], None),
+                    (us, dict(egress_allow='127.0.0.1:%d' % canary.port), [], None),
+                    (them, dict(egress_allow='127.0.0.1:%d' % canary.port), [], 'policy.denied'),
+                    (us, dict(egress_allow='127.0.0.1:1', egress_deny='10.0.0.0/8'), [], 'policy.denied')):
+                with self.subTest(member=member, rules=rules), \
+                        self.make(allow=allow, settings=self.of_class(member, **rules)) as fetchd, fetchd.connect() as c:
+                    answer = c.get(canary.url('/ok'))
+                    self.assertEqual(answer.error, expected, answer.done)
+                    if member == us and 'egress_deny' in rules and allow:
+                        self.assertIn('[class] egress_deny', answer.done['error']['message'])
+                    self.good(c.get(self.url('/1k')))
+
+    def test_a_class_that_may_go_nowhere_else_uses_no_kept_connection_either(self):
+        """The rules of a user's class hold where others of a shared pool have a connection open already."""
+        with origins.Origin() as canary:
+            settings = dict(self.of_class(str(os.geteuid()), egress_deny=''), **{'isolation.pool': 'shared'})
+            with self.make(allow=['loopback'], settings=settings, workers=1) as fetchd, fetchd.connect() as c:
+                self.good(c.get(canary.url('/ok')))
+                self.good(c.get(canary.url('/ok')))
+                self.assertEqual(canary.connections, 1)
+                fetchd.write_config(**{'class "guests".egress_deny': 'any:%d' % canary.port})
+                self.assertEqual(fetchd.fetchctl('reload').returncode, 0)
+                self.bad(c.get(canary.url('/ok')), 'policy.denied')
+                self.assertEqual(canary.connections, 1)
+
+    def test_schemes_that_are_not_listed_are_denied_redirects_too(self):
+        with origins.Origin() as canary:
+            for schemes, expected in (('https', 'policy.denied'), ('https, http', None), ('https, ftp', 'policy.denied')):
+                with self.subTest(schemes=schemes), \
+                        self.make(allow=['loopback'], settings={'egress.schemes': schemes}) as fetchd, fetchd.connect() as c:
+                    answer = c.get(canary.url('/ok'))
+                    self.assertEqual(answer.error, expected)
+                    if expected:
+                        self.assertIn('[egress] schemes', answer.done['error']['message'])
+                    before = canary.connections
+                    answer = c.get(self.url('/r302?to=' + canary.url('/ok')), follow=True)
+                    self.assertEqual(answer.error, expected, answer.done)
+                    if expected:
+                        self.assertEqual(canary.connections, before)
+                    self.good(c.get(self.url('/1k')))
 
     def test_a_rule_that_is_none_is_an_error_with_file_and_line(self):
         fetchd = self.make(allow=['999.999.0.0/99'])
