@@ -1,5 +1,5 @@
-/* The form of a proxy: [scheme://][user:password@]host[:port]. What it means is the worker's matter; here a wrong
- * one is told with its file and line. Pure. */
+/* The form of a proxy: [scheme://][user:password@]host[:port]. What it means is the worker's matter; here a
+ * wrong one is told with its file and line. Pure. */
 #ifndef CONF_PROXY_H
 #define CONF_PROXY_H
 

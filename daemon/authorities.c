@@ -20,7 +20,8 @@ static int base64_value(uint8_t c)
     return at ? (int)(at - digits) : -1;
 }
 
-/* The length that a DER SEQUENCE says it has in all, 0 for none. Certificates have two or three bytes of length. */
+/* The length that a DER SEQUENCE says it has in all, 0 for none. Certificates have two or three bytes of
+ * length. */
 static size_t der_length(const uint8_t *head, size_t length)
 {
     if (length < 5 || head[0] != 0x30)
@@ -85,7 +86,8 @@ static struct authorities_stamp look(const char *path)
 
 static bool same(const struct authorities_stamp *a, const struct authorities_stamp *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes && a->changed_ns == b->changed_ns;
+    return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes
+        && a->changed_ns == b->changed_ns;
 }
 
 bool authorities_changed(struct authorities *authorities, const char *path)
@@ -104,7 +106,8 @@ static const char *what_is_wrong(const FILE *file, const uint8_t *pem, size_t le
         return "not enough memory";
     if (length > LIMIT_BYTES)
         return "is larger than 768 KiB";
-    return authorities_are_whole(pem, length) ? NULL : "holds no certificate (PEM), or one that is cut off or broken";
+    return authorities_are_whole(pem, length)
+        ? NULL : "holds no certificate (PEM), or one that is cut off or broken";
 }
 
 int authorities_read(struct authorities *authorities, const char *path, char *ret_reason, size_t size)

@@ -1,5 +1,5 @@
-/* The certificates of [tls] ca_file, as workers are sent them: read at the start, at a reload, and when the file
- * changes. */
+/* The certificates of [tls] ca_file, as workers are sent them: read at the start, at a reload, and when the
+ * file changes. */
 #ifndef DAEMON_AUTHORITIES_H
 #define DAEMON_AUTHORITIES_H
 
@@ -24,8 +24,8 @@ bool authorities_changed(struct authorities *authorities, const char *path);
 
 void authorities_finish(struct authorities *authorities);
 
-/* Whether it holds certificates, all of them whole. What is in them only a worker can judge; a file that was cut off
- * would end every worker that is started with it. */
+/* Whether it holds certificates, all of them whole. What is in them only a worker can judge; a file that
+ * was cut off would end every worker that is started with it. */
 bool authorities_are_whole(const uint8_t *pem, size_t length);
 
 #endif

@@ -304,8 +304,8 @@ static size_t place_of(const struct writing *writing, const char *pool, const st
     return place + 1;
 }
 
-static void put_pooled(struct writing *writing, const char *pool, const struct pooled_proxy *proxy, const char *more,
-                       uint64_t value)
+static void put_pooled(struct writing *writing, const char *pool, const struct pooled_proxy *proxy,
+                       const char *more, uint64_t value)
 {
     put(writing, "%s{pool=\"%s\",place=\"%zu\",proxy=\"%s\"%s} %llu\n", writing->name, pool,
         place_of(writing, pool, proxy), proxy->label, more, (unsigned long long)value);
@@ -366,9 +366,10 @@ static const struct family {
     { "fetchd_origin_breaker_open", "gauge", "1 while requests to an origin pause.", write_origin_breaker, NULL },
     { "fetchd_origin_tls_failures_total", "counter", "Failed TLS handshakes, by origin and reason.", write_origin_tls, NULL },
     { "fetchd_proxy_tls_handshakes_total", "counter", "TLS handshakes through a proxy, by result.", write_proxy_tls, NULL },
-    { "fetchd_proxy_pool_up", "gauge", "1 for a proxy of a pool that is used, 0 for one that rests.", write_pooled_up, NULL },
-    { "fetchd_proxy_pool_attempts_total", "counter", "Attempts through a proxy of a pool; error: by its fault.",
-      write_pooled_attempts, NULL },
+    { "fetchd_proxy_pool_up", "gauge", "1 for a proxy of a pool that is used, 0 for one that rests.",
+      write_pooled_up, NULL },
+    { "fetchd_proxy_pool_attempts_total", "counter",
+      "Attempts through a proxy of a pool; error: by its fault.", write_pooled_attempts, NULL },
     { "fetchd_proxy_pool_ejections_total", "counter", "How often a proxy of a pool was sent to rest.",
       write_pooled_ejections, NULL },
     { "fetchd_metrics_dropped", "gauge", "Samples left out here, because there were too many.", write_dropped, NULL },

@@ -121,7 +121,8 @@ static struct pooled_proxy *choose_sticky(const struct proxypool *pool, uint64_t
     return best;
 }
 
-static struct pooled_proxy *choose_next(struct proxypool *pool, const struct pooled_proxy *avoided, uint64_t now_ms)
+static struct pooled_proxy *choose_next(struct proxypool *pool, const struct pooled_proxy *avoided,
+                                        uint64_t now_ms)
 {
     for (size_t i = 0; i < pool->count; i++) {
         struct pooled_proxy *proxy = pool->proxies[(pool->turn + i) % pool->count];
@@ -193,7 +194,8 @@ static size_t count_before(const struct conf_list *urls, size_t index)
 }
 
 /* Proxies that stay are taken from `known`, and are in both until one of the two is finished. */
-static int fill_pool(struct proxypool *pool, const struct conf_proxy_pool *conf, const struct proxypool *known)
+static int fill_pool(struct proxypool *pool, const struct conf_proxy_pool *conf,
+                     const struct proxypool *known)
 {
     pool->name = strdup(conf->name);
     pool->proxies = calloc(conf->urls.count, sizeof(struct pooled_proxy *));
@@ -234,7 +236,7 @@ int proxypools_configure(struct proxypools *pools, const struct conf *conf)
 {
     size_t sections = conf->proxy_pools.count - 1;   /* the last is "*" */
     struct proxypools fresh = { calloc(sections ? sections : 1, sizeof *fresh.pools), 0 };
-    const struct conf_proxy_pool *const *wanted = (const struct conf_proxy_pool *const *)(void *)conf->proxy_pools.records;
+    const struct conf_proxy_pool *const *wanted = (void *)conf->proxy_pools.records;
     if (!fresh.pools)
         return -1;
     for (size_t i = 0; i < sections; i++) {

@@ -1,6 +1,6 @@
-/* The operator's proxies, [proxy_pool "NAME"]: which one a request gets, and which rest because they failed. In turn,
- * or, for requests with a key, always the same one while it works (rendezvous hashing: one that rests moves only its
- * own keys, and they come back). Pure: no clock, no libuv. */
+/* The operator's proxies, [proxy_pool "NAME"]: which one a request gets, and which rest because they
+ * failed. In turn, or, for requests with a key, always the same one while it works (rendezvous hashing: one
+ * that rests moves only its own keys, and they come back). Pure: no clock, no libuv. */
 #ifndef DAEMON_PROXYPOOL_H
 #define DAEMON_PROXYPOOL_H
 
@@ -32,8 +32,8 @@ struct proxypool {
 
 struct proxypools { struct proxypool *pools; size_t count; };
 
-/* What the configuration has now; a proxy whose URL is still in its pool stays what it was. -1 without memory, and
- * nothing changed. */
+/* What the configuration has now; a proxy whose URL is still in its pool stays what it was. -1 without
+ * memory, and nothing changed. */
 int proxypools_configure(struct proxypools *pools, const struct conf *conf);
 void proxypools_finish(struct proxypools *pools);
 
@@ -43,7 +43,8 @@ struct proxypool *proxypools_find(const struct proxypools *pools, struct ipc_tex
 /* What makes requests stick together; of length 0: nothing. */
 struct proxypool_key { uint32_t principal; struct ipc_text text; };
 
-/* The proxy for a request, not `avoided` unless there is no other; until pooled_proxy_release(). NULL when all rest. */
+/* The proxy for a request, not `avoided` unless there is no other; until pooled_proxy_release(). NULL when
+ * all rest. */
 struct pooled_proxy *proxypool_take(struct proxypool *pool, struct proxypool_key key,
                                     const struct pooled_proxy *avoided, uint64_t now_ms);
 void pooled_proxy_release(struct pooled_proxy *proxy);

@@ -144,8 +144,8 @@ static void note_pooled(struct request *request, enum ipc_error_code code)
     } else if (pooled_proxy_is_fault(code)) {
         request->pooled_failed = true;
         if (pooled_proxy_note_failure(proxy, uv_now(&request->daemon->loop)))
-            log_notice("proxy %s: %llu failures in a row, the last: %s; not used for %llu ms", proxy->label,
-                       (unsigned long long)proxy->in_row, ipc_error_name(code), (unsigned long long)proxy->cooldown_ms);
+            log_notice("proxy %s: %u failures in a row, the last: %s; not used for %llu ms", proxy->label,
+                       proxy->in_row, ipc_error_name(code), (unsigned long long)proxy->cooldown_ms);
     }
 }
 
@@ -557,15 +557,16 @@ static const char *not_allowed(const struct conf *conf, const struct ipc_fetch *
 }
 
 /* A request has one proxy, and a pool that is there. */
-static bool pool_is_wrong(const struct daemon *daemon, const struct ipc_fetch *fetch, char *ret_reason, size_t size)
+static bool pool_is_wrong(const struct daemon *daemon, const struct ipc_fetch *fetch, char *ret_reason,
+                          size_t size)
 {
     if (fetch->proxy_pool.length == 0)
         return false;
     if (fetch->proxy.length > 0)
         snprintf(ret_reason, size, "a request has a proxy or a proxy_pool, not both");
     else if (!proxypools_find(&daemon->proxypools, fetch->proxy_pool))
-        snprintf(ret_reason, size, "there is no [proxy_pool \"%.*s\"], or none with urls", (int)fetch->proxy_pool.length,
-                 fetch->proxy_pool.data);
+        snprintf(ret_reason, size, "there is no [proxy_pool \"%.*s\"], or none with urls",
+                 (int)fetch->proxy_pool.length, fetch->proxy_pool.data);
     else
         return false;
     return true;

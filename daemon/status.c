@@ -113,7 +113,8 @@ static size_t count_proxies(const struct proxypools *pools)
     return count < STATUS_PROXIES ? count : STATUS_PROXIES;
 }
 
-static struct ipc_proxy_status proxy_status(const char *pool, const struct pooled_proxy *proxy, uint64_t now_ms)
+static struct ipc_proxy_status proxy_status(const char *pool, const struct pooled_proxy *proxy,
+                                            uint64_t now_ms)
 {
     bool rests = pooled_proxy_rests(proxy, now_ms);
     return (struct ipc_proxy_status){
@@ -136,7 +137,8 @@ static size_t fill_proxies(const struct daemon *daemon, struct ipc_proxy_status 
     *ret_proxies = proxies;
     for (size_t i = 0; proxies && i < pools->count; i++)
         for (size_t k = 0; k < pools->pools[i].count && count < most; k++)
-            proxies[count++] = proxy_status(pools->pools[i].name, pools->pools[i].proxies[k], uv_now(&daemon->loop));
+            proxies[count++] = proxy_status(pools->pools[i].name, pools->pools[i].proxies[k],
+                                            uv_now(&daemon->loop));
     return count;
 }
 

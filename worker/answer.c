@@ -135,8 +135,8 @@ static bool negotiates(struct ipc_text auth)
     return auth.length > 0 && !ipc_text_is(auth, "basic");
 }
 
-/* To a request for credentials that are not shown at once libcurl may answer with another request, which only it
- * knows. Then the next head comes; if it gives up, the body comes, or the end. */
+/* To a request for credentials that are not shown at once libcurl may answer with another request, which
+ * only it knows. Then the next head comes; if it gives up, the body comes, or the end. */
 static bool is_challenge(const struct transfer *transfer)
 {
     const struct ipc_fetch *fetch = transfer->fetch;

@@ -19,7 +19,8 @@ static uint64_t phase_due(const struct deadline *deadline)
     switch (deadline->phase) {
     case DEADLINE_CONNECT: return due(deadline->phase_at_ms, limits->connect_ms);
     case DEADLINE_TLS:
-        return earliest(due(deadline->phase_at_ms, limits->tls_ms), due(deadline->connect_at_ms, limits->connect_ms));
+        return earliest(due(deadline->phase_at_ms, limits->tls_ms),
+                        due(deadline->connect_at_ms, limits->connect_ms));
     case DEADLINE_HEADERS: return due(deadline->phase_at_ms, limits->headers_ms);
     case DEADLINE_IDLE: return due(deadline->phase_at_ms, limits->idle_ms);
     case DEADLINE_NONE: case DEADLINE_TOTAL: break;

@@ -1,7 +1,7 @@
-/* The times a request has: to connect, for a TLS handshake, to get the answer's headers, between two bytes of a body, and
- * in all. They are ours, beside libcurl's, because only we know which bytes are payload: an origin
- * that keeps a connection busy without ever sending a byte of its answer ends on time here. One timer
- * a request; it is armed again only for an earlier time, and looks at the clock when it fires. */
+/* The times a request has: to connect, for a TLS handshake, to get the answer's headers, between two bytes
+ * of a body, and in all. They are ours, beside libcurl's, because only we know which bytes are payload: an
+ * origin that keeps a connection busy without ever sending a byte of its answer ends on time here. One
+ * timer a request; it is armed again only for an earlier time, and looks at the clock when it fires. */
 #ifndef WORKER_DEADLINE_H
 #define WORKER_DEADLINE_H
 

@@ -495,7 +495,8 @@ bool destination_allowed(const struct destination_policy *policy, const struct d
 
 /* ---- names without an address ---- */
 
-static const struct rule *find_name_rule(const struct rules *rules, const char *host, unsigned port, bool any_too)
+static const struct rule *find_name_rule(const struct rules *rules, const char *host, unsigned port,
+                                         bool any_too)
 {
     for (size_t i = 0; i < rules->count; i++) {
         const struct rule *rule = &rules->items[i];
@@ -542,9 +543,9 @@ static bool is_denied(const struct destination_policy *policy, const char *host,
     if (!rule)
         return false;
     const char *settings = settings_of(policy);
+    bool any = rule->type == RULE_ANY;
     snprintf(ret_reason, size, "host %s is %s%s, denied by %sdeny; to allow it add %s:%u to %sallow", host,
-             rule->type == RULE_ANY ? "not allowed" : "of ", rule->type == RULE_ANY ? "" : rule->text, settings, host,
-             port, settings);
+             any ? "not allowed" : "of ", any ? "" : rule->text, settings, host, port, settings);
     return true;
 }
 

@@ -28,7 +28,7 @@ struct destination {
     const struct sockaddr *address;   /* AF_INET or AF_INET6; any other family is denied */
     const char *host;                 /* as in the URL, without brackets; "" matches no name */
     bool from_public;                 /* a redirect from a public address led here */
-    bool overridden;                  /* the client said which address the name has: `allow` by name is no word */
+    bool overridden;                  /* the client gave the name its address: `allow` by name is void */
 };
 
 /* Reads the rules. Without any in `deny`, the groups that DESIGN.md denies by default are denied;
@@ -47,8 +47,8 @@ void destination_policy_destroy(struct destination_policy *policy);
 bool destination_allowed(const struct destination_policy *policy, const struct destination *destination,
                          char *ret_reason, size_t size);
 
-/* The same for a host that a proxy connects to, or looks up, so that no address is known: an address in figures
- * and "localhost" are what they are, any other name is held against rules for names and `any`. */
+/* The same for a host that a proxy connects to, or looks up, so that no address is known: an address in
+ * figures and "localhost" are what they are, any other name is held against rules for names and `any`. */
 bool destination_name_allowed(const struct destination_policy *policy, const char *host, unsigned port,
                               bool from_public, char *ret_reason, size_t size);
 

@@ -25,8 +25,8 @@ static bool is_overridden(const struct transfer *transfer)
     return transfer->fetch->resolve.count > 0;
 }
 
-/* The rules hold for a proxy too: one on this host must be allowed like any other address, unless the operator
- * named it. It is where the client sends us, not where a redirect does. */
+/* The rules hold for a proxy too: one on this host must be allowed like any other address, unless the
+ * operator named it. It is where the client sends us, not where a redirect does. */
 static struct destination destination_of(const struct transfer *transfer, const struct sockaddr *address)
 {
     if (is_proxied(transfer))
@@ -149,7 +149,8 @@ CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *data)
     struct transfer *transfer = easy->transfer;
     bool fine;
     if (curl != easy->curl)   /* libcurl's own question to the operator's DoH server */
-        return tls_configure(ssl_ctx, partition->owner->settings->trust, NULL) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+        return tls_configure(ssl_ctx, partition->owner->settings->trust, NULL)
+            ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
     if (!transfer->datagrams)
         deadline_enter_tls(&transfer->deadline);   /* TCP is connected */
     if (is_for_proxy(transfer)) {

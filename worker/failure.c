@@ -9,8 +9,8 @@
 /* Conditions that tell rows of one code apart. */
 enum when {
     ALWAYS, REFUSED, PEER_GONE, UNCONNECTED, IN_BODY, IN_HEADERS,
-    PROXY_AUTH, PROXY_ANSWER, PROXY_GATEWAY,   /* by its answer to CONNECT: 407 or 401, any but 2xx, 502 or 504 */
-    SOCKS_AUTH, SOCKS_GATEWAY, SOCKS_DNS,      /* by what a SOCKS proxy said; DNS: the name was looked up here */
+    PROXY_AUTH, PROXY_ANSWER, PROXY_GATEWAY,   /* by its answer to CONNECT: 407 or 401, no 2xx, 502 or 504 */
+    SOCKS_AUTH, SOCKS_GATEWAY, SOCKS_DNS,      /* by what a SOCKS proxy said; DNS: we looked the name up */
     PROXY_TLS,                                 /* the handshake was, or is, with the proxy */
     PROXY_UNREACHED, PROXY_REFUSED,            /* no TCP connection to it */
     PROXY_OPENING,                             /* it is connected and has not opened the way */
@@ -169,7 +169,7 @@ static bool socks_misses_origin(long code)
     return IS_ONE_OF(code, codes);
 }
 
-/* TCP to the proxy is there: it is in PHASE_PROXY. Then comes the handshake with the origin, or the request. */
+/* TCP to the proxy is there, and what comes next is not: the handshake with the origin, or the request. */
 static bool opens_way(const struct failure_context *context)
 {
     return context->proxied && context->phase == PHASE_PROXY;

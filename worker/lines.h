@@ -8,8 +8,9 @@
 
 struct curl_slist;
 
-/* One block, freed with ipc_secret_free(), not with curl_slist_free_all(). libcurl borrows it. NULL in *ret_lines
- * when there are no lines. 0, or -1 without memory. The headers must have passed check_fetch(). */
+/* One block, freed with ipc_secret_free(), not with curl_slist_free_all(). libcurl borrows it. NULL in
+ * *ret_lines when there are no lines. 0, or -1 without memory. The headers must have passed
+ * check_fetch(). */
 int lines_create(const struct ipc_fetch *fetch, struct curl_slist **ret_lines);
 
 /* True when the request may ask for 100 Continue before its body leaves: the client said so, or leaves it

@@ -50,10 +50,10 @@ static bool write_key(struct ipc_buffer *key, const struct ipc_fetch *fetch)
     ipc_buffer_consume(key, ipc_buffer_length(key));
     return add_part(key, &fetch->principal, sizeof fetch->principal) && add_part(key, flags, sizeof flags)
         && add_text(key, fetch->proxy) && add_bytes(key, fetch->proxy_credentials)
-        && add_text(key, fetch->proxy_auth) && add_bytes(key, fetch->proxy_ca_pem) && add_bytes(key, fetch->ca_pem)
-        && add_bytes(key, fetch->cert_pem) && add_bytes(key, fetch->key_pem) && add_text(key, fetch->pinned_key)
-        && add_text(key, fetch->tls_min) && add_text(key, fetch->tls_max) && add_texts(key, fetch->resolve)
-        && add_texts(key, fetch->connect_to);
+        && add_text(key, fetch->proxy_auth) && add_bytes(key, fetch->proxy_ca_pem)
+        && add_bytes(key, fetch->ca_pem) && add_bytes(key, fetch->cert_pem) && add_bytes(key, fetch->key_pem)
+        && add_text(key, fetch->pinned_key) && add_text(key, fetch->tls_min) && add_text(key, fetch->tls_max)
+        && add_texts(key, fetch->resolve) && add_texts(key, fetch->connect_to);
 }
 
 /* FNV-1a. A client that makes keys collide lengthens a chain bounded by the number of partitions. */
@@ -183,7 +183,8 @@ static const char *set_up_tls(struct partition *partition, const struct ipc_fetc
     *ret_error = IPC_ERROR_REQUEST_INVALID;
     const char *reason = set_up_versions(partition, fetch);
     if (!reason)
-        reason = set_up_trust(settings, fetch->ca_pem, fetch->ca_extends, &partition->own_trust, &partition->trust);
+        reason = set_up_trust(settings, fetch->ca_pem, fetch->ca_extends, &partition->own_trust,
+                              &partition->trust);
     if (!reason)
         reason = set_up_trust(settings, fetch->proxy_ca_pem, false, &partition->own_proxy_trust,
                               &partition->proxy_trust);

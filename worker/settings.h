@@ -8,7 +8,8 @@
 
 struct settings {
     unsigned number;                 /* which worker we are */
-    uint64_t connect_timeout_ms, tls_timeout_ms, headers_timeout_ms, idle_timeout_ms, total_timeout_ms;  /* 0: none */
+    uint64_t connect_timeout_ms, tls_timeout_ms, headers_timeout_ms, idle_timeout_ms;   /* 0: none */
+    uint64_t total_timeout_ms;
     uint64_t max_body_bytes;         /* 0: no limit */
     size_t max_header_bytes;
     unsigned connections;            /* 0: as many as the limit of open files allows */

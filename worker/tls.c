@@ -83,7 +83,8 @@ static bool add_trusted(X509_STORE *store, const struct tls_trust *base)
     return true;
 }
 
-struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust *base, const char **ret_reason)
+struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust *base,
+                                   const char **ret_reason)
 {
     bool broken = false;
     size_t count = 0;
@@ -140,8 +141,8 @@ static const char *read_identity(struct tls_identity *identity, BIO *certificate
     identity->key = key ? PEM_read_bio_PrivateKey(key, NULL, on_ssl_password, &asked) : NULL;
     ERR_clear_error();
     if (asked)
-        return "the client certificate's key is under a password, which fetchd does not take; write it without: "
-               "openssl pkey -in KEY -out NEW";
+        return "the client certificate's key is under a password, which fetchd does not take; "
+               "write it without: openssl pkey -in KEY -out NEW";
     if (!identity->key)
         return "the client certificate's key is missing or broken";
     if (X509_check_private_key(identity->leaf, identity->key) != 1)

@@ -16,7 +16,8 @@ struct tls_identity;   /* a client certificate with its chain and key */
 
 /* NULL, with a sentence in *ret_reason, when `pem` has no certificate or a broken one. What `base` trusts is
  * trusted besides; it may be NULL. */
-struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust *base, const char **ret_reason);
+struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust *base,
+                                   const char **ret_reason);
 void tls_trust_destroy(struct tls_trust *trust);
 
 struct tls_identity *tls_identity_create(struct ipc_bytes cert_pem, struct ipc_bytes key_pem,

@@ -9,7 +9,8 @@
 static size_t size_of(const struct fetchd_response *response)
 {
     size_t size = sizeof *response + response->header_count * sizeof *response->headers
-        + response->cert_count * sizeof *response->certs + strlen(response->url) + strlen(response->http_version) + 2;
+        + response->cert_count * sizeof *response->certs + strlen(response->url)
+            + strlen(response->http_version) + 2;
     for (size_t i = 0; i < response->header_count; i++)
         size += strlen(response->headers[i].name) + strlen(response->headers[i].value) + 2;
     for (size_t i = 0; i < response->cert_count; i++)

@@ -168,7 +168,8 @@ class Hidden(World):
                 for text in said:
                     self.assertNotIn(secret, text)
                     self.assertNotIn(base64.b64encode(secret.encode()).decode(), text)
-            if os.geteuid() == 0 and not paths.sanitized():     # whose memory is vast, and kept for its reports
+            # whose memory is vast, and kept for its reports
+            if os.geteuid() == 0 and not paths.sanitized():
                 self.assertEqual(self.found(fetchd.pid), [])
 
     def found(self, pid):

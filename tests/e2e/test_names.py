@@ -1,5 +1,5 @@
-"""Names: looked up many at once by few threads, remembered for as long as the operator says, over IPv6 and IPv4,
-by DNS over HTTPS if the operator wants it; and files of the system that change under a running daemon."""
+"""Names: looked up many at once by few threads, remembered for as long as the operator says, over IPv6 and
+IPv4, by DNS over HTTPS if the operator wants it; and files of the system that change under a running daemon."""
 import http.server
 import json
 import shutil
@@ -40,11 +40,13 @@ class Burst(Case):
 
     def test_1000_new_names_at_once_neither_exhaust_threads_nor_stand_in_line(self):
         dns = self.dns({'*.test': '127.0.0.1'}, delay=0.1)
-        fetchd = self.asking(dns, settings={'workers.resolver_threads': self.THREADS, 'timeouts.connect': '2m',
+        fetchd = self.asking(dns, settings={'workers.resolver_threads': self.THREADS,
+                                            'timeouts.connect': '2m',
                                             'log.level': 'info'})
         most, urls = {}, [self.url('/1k?%d' % i, 'plain', 'n%d.test' % i) for i in range(self.MANY)]
         process = fetchd.start_fetchctl('batch', '--concurrency', self.MANY, '-', stdin=-1)
-        feeder = threading.Thread(target=lambda: (process.stdin.write('\n'.join(urls).encode()), process.stdin.close()))
+        feeder = threading.Thread(target=lambda: (process.stdin.write('\n'.join(urls).encode()),
+                                                  process.stdin.close()))
         feeder.start()
         out = []
         reader = threading.Thread(target=lambda: out.extend(process.stdout.read().splitlines()))
@@ -60,15 +62,17 @@ class Burst(Case):
         self.assertEqual(len([n for n in dns.asked if n.startswith('n')]), self.MANY)
         print('at most %d names under way at once, threads %r' % (dns.most, most))
         self.assertGreater(dns.most, self.THREADS)              # two workers ask side by side ...
-        for pid, threads in most.items():                       # ... with a bounded number of threads: each further
-            self.assertLess(threads, 3 * self.THREADS + 8)      # multi of eight takes less than the one before
+        # ... with a bounded number of threads: each further multi of eight takes less than the one before.
+        for pid, threads in most.items():
+            self.assertLess(threads, 3 * self.THREADS + 8)
 
     def test_a_name_that_hangs_holds_up_no_other(self):
         dns = self.dns({'*.test': '127.0.0.1'})
         fetchd = self.asking(dns, workers=1)
         dns.delay = 3600
         with fetchd.connect() as c:
-            stuck = [c.fetch(self.url('/1k', 'plain', 'stuck%d.test' % i), connect_timeout_ms=60000) for i in range(8)]
+            stuck = [c.fetch(self.url('/1k', 'plain', 'stuck%d.test' % i), connect_timeout_ms=60000)
+                     for i in range(8)]
             proc.until(lambda: len(dns.waiting) >= 8, 30, 'eight look-ups')
             late, dns.due = dns.due, type(dns.due)()            # those are never answered
             dns.delay = 0
@@ -132,7 +136,8 @@ class Changes(Case):
         other = certs.Authority(paths.folder('c'), 'another CA')
         path = paths.folder('c') / 'ca.pem'
         shutil.copy(self.authority.cert_path, path)
-        with Guard(other.leaf('other')) as guard, self.make(allow=[guard.port], ca=path) as fetchd, fetchd.connect() as c:
+        with Guard(other.leaf('other')) as guard, self.make(allow=[guard.port], ca=path) as fetchd, \
+                fetchd.connect() as c:
             before = set(fetchd.workers().values())
             held = c.fetch(self.url('/hold/ca'))
             self.backend.until_waiting('ca')
@@ -145,7 +150,8 @@ class Changes(Case):
                 self.good(c.get(self.url('/1k'), fresh=True))
             self.assertEqual(set(fetchd.workers().values()), before)
             path.write_bytes(both)
-            proc.until(lambda: c.get(guard.url('/open'), fresh=True).error is None, 60, 'trust in the new authority')
+            proc.until(lambda: c.get(guard.url('/open'), fresh=True).error is None, 60,
+                       'trust in the new authority')
             self.good(c.get(self.url('/1k'), fresh=True))
             self.backend.release('ca')
             self.good(c.finish(held))                           # by a worker that was replaced meanwhile
@@ -169,7 +175,7 @@ class Eyeballs(Case):
     def test_the_family_that_answers_is_used(self):
         if not nginx.has_ipv6():
             self.skipTest('no IPv6 on this machine')
-        for dead, live, family in (('::1', '127.0.0.1', socket.AF_INET6), ('127.0.0.1', '::1', socket.AF_INET)):
+        for dead, live in (('::1', '127.0.0.1'), ('127.0.0.1', '::1')):
             with self.subTest(dead=dead), origins.Blackhole(dead) as hole:
                 server = http.server.HTTPServer if live == '127.0.0.1' else Six
                 with server((live, hole.port), Hello) as origin:
@@ -177,7 +183,8 @@ class Eyeballs(Case):
                     with self.make(allow=[hole.port]) as fetchd, fetchd.connect() as c:
                         addresses = '[::1],127.0.0.1' if dead == '::1' else '127.0.0.1,[::1]'
                         began = time.monotonic()
-                        answer = self.good(c.get('http://both.example:%d/' % hole.port, connect_timeout_ms=20000,
+                        answer = self.good(c.get('http://both.example:%d/' % hole.port,
+                                                 connect_timeout_ms=20000,
                                                  resolve=['both.example:%d:%s' % (hole.port, addresses)]))
                         print('%s is dead: answered after %.2f s' % (dead, time.monotonic() - began))
                         self.assertIn(live, answer.done['remote'])
@@ -245,7 +252,8 @@ class Doh(Case):
             # No rule of [egress] allows the server itself.
             with self.make(settings={'dns.doh_url': doh.url}) as fetchd, fetchd.connect() as c:
                 for turn in range(20):                          # its connections come and go beside ours
-                    self.good(c.get(self.url('/1k', 'plain', 'x.example'), fresh=True, tls_max='1.%d' % (2 + turn % 2)))
+                    self.good(c.get(self.url('/1k', 'plain', 'x.example'), fresh=True,
+                                    tls_max='1.%d' % (2 + turn % 2)))
                 self.bad(c.get('http://meta.example/'), 'policy.denied')
                 self.bad(c.get('http://nothing.example/', attempts=1), 'dns.failed')
                 self.bad(c.get('https://localhost:%d/' % doh.server_port), 'policy.denied')
@@ -261,7 +269,8 @@ class Doh(Case):
             self.assertEqual(doh.asked, [])
 
     def test_a_client_can_not_name_one(self):
-        run = self.ctl('get', '--doh-url', 'https://localhost/', self.url('/1k'), fetchd=self.with_(self.make()))
+        run = self.ctl('get', '--doh-url', 'https://localhost/', self.url('/1k'),
+                       fetchd=self.with_(self.make()))
         self.assertEqual(run.returncode, 4)
 
 

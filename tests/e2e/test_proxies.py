@@ -1,5 +1,5 @@
-"""Proxies: real ones of each kind, with credentials; nothing is shared between them; what they do wrong is named
-apart from what origins do; the egress rules hold for them and behind them."""
+"""Proxies: real ones of each kind, with credentials; nothing is shared between them; what they do wrong is
+named apart from what origins do; the egress rules hold for them and behind them."""
 from world import World, origins, paths, proc, tap
 from support.guard import Guard
 from support.proxies import Dante, Microsocks, Shell, Tinyproxy
@@ -37,7 +37,8 @@ class Real(Case):
                 self.get_all(c, strict.url)
                 self.get_all(c, 'http://127.0.0.1:%d' % strict.port, proxy_credentials=b'me:it')
                 for more in (dict(), dict(proxy_credentials=b'me:wrong')):
-                    self.bad(c.get(self.url('/1k'), proxy='http://127.0.0.1:%d' % strict.port, **more), 'proxy.auth')
+                    self.bad(c.get(self.url('/1k'), proxy='http://127.0.0.1:%d' % strict.port, **more),
+                             'proxy.auth')
             self.assertIn('CONNECT localhost:%d' % self.nginx.ports['h2'], proxy.log())
 
     def test_microsocks(self):
@@ -49,7 +50,8 @@ class Real(Case):
                     self.get_all(c, '%s://me:it@127.0.0.1:%d' % (scheme, strict.port))
                     self.get_all(c, '%s://127.0.0.1:%d' % (scheme, strict.port), proxy_credentials=b'me:it')
                     for bad in ('me:wrong@', ''):
-                        answer = c.get(self.url('/1k'), proxy='%s://%s127.0.0.1:%d' % (scheme, bad, strict.port))
+                        named = '%s://%s127.0.0.1:%d' % (scheme, bad, strict.port)
+                        answer = c.get(self.url('/1k'), proxy=named)
                         self.bad(answer, 'proxy.auth')
                 answer = c.get('http://localhost:%d/' % origins.refused_port(), proxy=proxy.url)
                 self.bad(answer, 'policy.denied')       # our own loopback is not reached through it either
@@ -62,7 +64,8 @@ class Real(Case):
     def test_https_proxy_with_a_trust_of_its_own(self):
         inner = self.with_(Tinyproxy(paths.folder('p')))
         other = self.certs_authority()
-        known, strange = self.with_(Shell(self.site.leaf, inner.port)), self.with_(Shell(other.leaf('proxy'), inner.port))
+        known = self.with_(Shell(self.site.leaf, inner.port))
+        strange = self.with_(Shell(other.leaf('proxy'), inner.port))
         with self.through(known, strange, inner).connect() as c:
             self.get_all(c, known.url)
             self.bad(c.get(self.url('/1k'), proxy=strange.url), 'proxy.certificate')
@@ -70,7 +73,8 @@ class Real(Case):
             # ... which is no trust in an origin, nor does an origin's trust reach the proxy.
             self.bad(c.get(self.url('/1k', 'self_signed'), proxy=strange.url,
                            proxy_ca_pem=other.cert_path.read_bytes()), 'tls.certificate')
-            self.bad(c.get(self.url('/1k'), proxy=strange.url, ca_pem=other.cert_path.read_bytes()), 'proxy.certificate')
+            self.bad(c.get(self.url('/1k'), proxy=strange.url, ca_pem=other.cert_path.read_bytes()),
+                     'proxy.certificate')
             self.bad(c.get(self.url('/1k'), proxy=strange.url, proxy_insecure=True), 'access.denied')
         with self.through(known, strange, settings={'tls.insecure': 'yes'}).connect() as c:
             self.get_all(c, strange.url, proxy_insecure=True)
@@ -82,10 +86,12 @@ class Real(Case):
 
     def test_a_client_certificate_is_for_the_origin_and_never_for_the_proxy(self):
         me = self.authority.leaf('me', names=('me.example',))
-        shell = self.with_(Shell(self.site.leaf, self.with_(Tinyproxy(paths.folder('p'))).port, self.authority.cert_path))
+        shell = self.with_(Shell(self.site.leaf, self.with_(Tinyproxy(paths.folder('p'))).port,
+                                 self.authority.cert_path))
         origin = self.with_(Shell(self.site.leaf, self.nginx.ports['plain'], self.authority.cert_path))
         with self.through(shell, origin).connect() as c:
-            answer = c.get('https://localhost:%d/1k' % origin.port, proxy=shell.url, cert_pem=me.cert_path.read_bytes(),
+            answer = c.get('https://localhost:%d/1k' % origin.port, proxy=shell.url,
+                           cert_pem=me.cert_path.read_bytes(),
                            key_pem=me.key_path.read_bytes(), http_version='1.1')
             self.good(answer, sha256=self.nginx.hashes['1k'])
         self.assertTrue(origin.shown[0])
@@ -131,7 +137,8 @@ class Digest(Case):
             with self.through(guard).connect() as c:
                 named = dict(proxy='http://127.0.0.1:%d' % guard.port, proxy_auth='digest')
                 url = 'http://example.com/digest'
-                self.assertEqual(self.good(c.get(url, proxy_credentials=b'me:it', **named)).body, b'welcome 0\n')
+                self.assertEqual(self.good(c.get(url, proxy_credentials=b'me:it', **named)).body,
+                                 b'welcome 0\n')
                 self.bad(c.get(url, proxy_credentials=b'me:wrong', **named), 'proxy.auth')
                 self.bad(c.get(url, **named), 'proxy.auth')
 
@@ -172,15 +179,18 @@ class Faults(Case):
                 self.one('proxy.tls', 'https://127.0.0.1:%d' % origin.port, origin.port)
                 for scheme in ('http', 'socks5h'):
                     with self.subTest(scheme=scheme, what=what):
-                        error = self.one('proxy.failed', '%s://127.0.0.1:%d' % (scheme, origin.port), origin.port)
+                        error = self.one('proxy.failed', '%s://127.0.0.1:%d' % (scheme, origin.port),
+                                         origin.port)
                         self.assertEqual(error['phase'], 'proxy')
 
     def test_it_refuses_the_way_or_does_not_find_it(self):
-        for status, name in ((403, 'proxy.failed'), (500, 'proxy.failed'), (503, 'proxy.failed'), (502, 'proxy.target'),
+        for status, name in ((403, 'proxy.failed'), (500, 'proxy.failed'), (503, 'proxy.failed'),
+                             (502, 'proxy.target'),
                              (504, 'proxy.target'), (407, 'proxy.auth')):
             with self.subTest(status=status), Tunnel(refuse=status) as tunnel:
                 self.one(name, tunnel.url, tunnel.port)
-        for reply, name in ((1, 'proxy.failed'), (2, 'proxy.failed'), (3, 'proxy.target'), (4, 'proxy.target'),
+        for reply, name in ((1, 'proxy.failed'), (2, 'proxy.failed'), (3, 'proxy.target'),
+                            (4, 'proxy.target'),
                             (5, 'proxy.target'), (6, 'proxy.target')):
             with self.subTest(reply=reply), Tunnel('socks5h', refuse=reply) as tunnel:
                 self.one(name, tunnel.url, tunnel.port)
@@ -191,7 +201,8 @@ class Faults(Case):
                 self.bad(c.get(reset.url(), proxy=tunnel.url, attempts=1), 'tls.peer_reset')
                 self.bad(c.get(stall.url(), proxy=tunnel.url, attempts=1, tls_timeout_ms=300), 'tls.timeout')
                 self.bad(c.get(self.url('/1k', 'expired'), proxy=tunnel.url), 'tls.certificate')
-                self.bad(c.get(self.url('/close', 'h1'), proxy=tunnel.url, attempts=1), 'receive.empty', 'receive.failed')
+                self.bad(c.get(self.url('/close', 'h1'), proxy=tunnel.url, attempts=1), 'receive.empty',
+                         'receive.failed')
 
 
 class Apart(Case):
@@ -208,7 +219,8 @@ class Apart(Case):
                     with self.subTest(server=server, way=way):
                         marks = ['/1k?%s-%d-%d' % (server, number, turn) for turn in range(3)]
                         for turn, mark in enumerate(marks):
-                            self.good(c.get(self.url(mark, server), http_version='1.1', fresh=turn == 1, **way))
+                            self.good(c.get(self.url(mark, server), http_version='1.1', fresh=turn == 1,
+                                            **way))
                         rows = [self.row(mark) for mark in marks]
                         # A new connection and a new session for each way; then its own again.
                         self.assertEqual([row['resumed'] for row in rows][:2], ['.', 'r'], rows)
@@ -224,7 +236,8 @@ class Apart(Case):
         return found()[0]
 
     def test_a_proxy_that_looks_names_up_is_given_names_and_one_that_does_not_addresses(self):
-        for scheme, named in (('socks4', False), ('socks4a', True), ('socks5', False), ('socks5h', True), ('http', True)):
+        for scheme, named in (('socks4', False), ('socks4a', True), ('socks5', False), ('socks5h', True),
+                              ('http', True)):
             with self.subTest(scheme=scheme), Tunnel(scheme) as tunnel:
                 with self.through(tunnel).connect() as c:
                     self.good(c.get(self.url('/1k'), proxy=tunnel.url))
@@ -243,7 +256,8 @@ class Egress(Case):
     def test_an_origins_name_that_is_allowed_opens_no_proxy(self):
         with Tunnel() as tunnel:
             with self.through('example.com').connect() as c:
-                self.bad(c.get('http://example.com/', proxy='http://127.0.0.1:%d' % tunnel.port), 'policy.denied')
+                self.bad(c.get('http://example.com/', proxy='http://127.0.0.1:%d' % tunnel.port),
+                         'policy.denied')
             self.assertEqual(tunnel.targets, [])
 
     def through(self, *allow, **options):
@@ -255,31 +269,38 @@ class Egress(Case):
         with origins.Origin() as canary:
             for scheme in ('http', 'socks4a', 'socks5h', 'socks5'):
                 with self.subTest(scheme=scheme), Tunnel(scheme) as tunnel:
-                    with self.through(tunnel, settings={'egress.deny': 'loopback, link-local, .denied.example'}).connect() as c:
-                        for url in (canary.url('/ok', '127.0.0.1'), canary.url('/ok', 'localhost'),
-                                    canary.url('/ok', '127.1'), canary.url('/ok', '2130706433'), canary.url('/ok', '[::1]'),
-                                    canary.url('/ok', 'a.localhost'), canary.url('/ok', '[::ffff:7f00:1]'),
-                                    'http://169.254.169.254/', 'http://x.denied.example/',
-                                    'https://x.denied.example/'):
+                    deny = 'loopback, link-local, .denied.example'
+                    with self.through(tunnel, settings={'egress.deny': deny}).connect() as c:
+                        hosts = ('127.0.0.1', 'localhost', '127.1', '2130706433', '[::1]', 'a.localhost',
+                                 '[::ffff:7f00:1]')
+                        for url in (*(canary.url('/ok', host) for host in hosts), 'http://169.254.169.254/',
+                                    'http://x.denied.example/', 'https://x.denied.example/'):
                             with self.subTest(url=url):
-                                self.bad(c.get(url, proxy=tunnel.url, connect_timeout_ms=2000), 'policy.denied')
-                        answer = c.get(self.url('/r302?to=' + canary.url('/ok', '127.0.0.1')), follow=True, proxy=tunnel.url)
+                                self.bad(c.get(url, proxy=tunnel.url, connect_timeout_ms=2000),
+                                         'policy.denied')
+                        answer = c.get(self.url('/r302?to=' + canary.url('/ok', '127.0.0.1')), follow=True,
+                                       proxy=tunnel.url)
                         self.bad(answer, 'policy.denied')
-                    self.assertFalse([t for t in tunnel.targets if not t.endswith(':%d' % self.nginx.ports['h2'])])
+                    self.assertFalse([t for t in tunnel.targets
+                                      if not t.endswith(':%d' % self.nginx.ports['h2'])])
             self.assertEqual(canary.connections, 0)
-            with Tunnel('socks5h') as tunnel, self.through(tunnel, 'loopback').connect() as c:    # the control
+            # the control
+            with Tunnel('socks5h') as tunnel, self.through(tunnel, 'loopback').connect() as c:
                 self.good(c.get(canary.url('/ok', '127.0.0.1'), proxy=tunnel.url))
 
     def test_overrides_lead_no_name_that_is_allowed_astray(self):
         with origins.Origin() as canary:
-            with self.through('intranet.example', settings={'egress.deny': 'loopback, .denied.example'}).connect() as c:
+            with self.through('intranet.example',
+                              settings={'egress.deny': 'loopback, .denied.example'}).connect() as c:
                 url = 'http://intranet.example:%d/ok' % canary.port
                 self.bad(c.get(url, resolve=['intranet.example:%d:127.0.0.1' % canary.port]), 'policy.denied')
                 self.bad(c.get(url, connect_to=['::127.0.0.1:']), 'policy.denied')
                 self.bad(c.get(url, connect_to=['::localhost:']), 'policy.denied')
-                self.bad(c.get(url, connect_to=['::x.denied.example:'], resolve=['x.denied.example:%d:192.0.2.1' % canary.port]),
+                self.bad(c.get(url, connect_to=['::x.denied.example:'],
+                               resolve=['x.denied.example:%d:192.0.2.1' % canary.port]),
                          'policy.denied')
-                self.bad(c.get('http://x.denied.example/', connect_to=['::localhost:%d' % self.nginx.ports['plain']]),
+                self.bad(c.get('http://x.denied.example/',
+                               connect_to=['::localhost:%d' % self.nginx.ports['plain']]),
                          'policy.denied')
             self.assertEqual(canary.connections, 0)
 

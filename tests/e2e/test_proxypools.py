@@ -39,7 +39,8 @@ class Pools(World):
         one, two = self.with_(Tinyproxy(folder, 'me', 'it')), self.with_(Microsocks(folder, 'me', 'it'))
         fetchd = self.pool(one.url, two.url)
         for _ in range(4):
-            self.assertEqual(len(self.ctl_good('get', '--proxy-pool', 'p', self.url('/1k'), fetchd=fetchd)), 1024)
+            self.assertEqual(len(self.ctl_good('get', '--proxy-pool', 'p', self.url('/1k'), fetchd=fetchd)),
+                             1024)
         self.assertEqual([p['attempts'] for p in fetchd.status()['proxies']], [2, 2])
 
     def test_a_key_keeps_its_proxy_and_a_session_is_one(self):
@@ -54,7 +55,8 @@ class Pools(World):
             self.assertTrue(all(n % 3 == 0 for n in seen), seen)
             self.assertGreater(len([n for n in seen if n]), 1, seen)
         for _ in range(3):
-            self.ctl_good('get', '--proxy-pool', 'p', '--proxy-key', 'mine', '--fresh', self.url('/1k'), fetchd=fetchd)
+            self.ctl_good('get', '--proxy-pool', 'p', '--proxy-key', 'mine', '--fresh', self.url('/1k'),
+                          fetchd=fetchd)
         self.assertEqual(sorted(len(t.targets) - n for t, n in zip(tunnels, seen)), [0, 0, 3])
 
     def test_one_that_fails_is_gone_round_rests_and_comes_back(self):
@@ -70,7 +72,8 @@ class Pools(World):
             self.assertGreater(first['rests_ms'], 0)
             self.assertEqual((second['state'], second['attempts'], second.get('failed', 0)), ('up', 8, 0))
             metrics = fetchd.fetchctl('metrics').stdout.decode()
-            self.assertRegex(metrics, r'fetchd_proxy_pool_up\{pool="p",place="1",proxy="127.0.0.1:%d"\} 0' % dead)
+            self.assertRegex(metrics,
+                             r'fetchd_proxy_pool_up\{pool="p",place="1",proxy="127.0.0.1:%d"\} 0' % dead)
             self.assertRegex(metrics, r'fetchd_proxy_pool_ejections_total\{[^}]*:%d"\} 1' % dead)
             self.assertIn('127.0.0.1:%d' % dead, fetchd.fetchctl('status').stdout.decode())
             proc.until(lambda: c.status()['proxies'][0]['state'] == 'up', 30, 'the end of its rest')
@@ -97,7 +100,8 @@ class Pools(World):
             self.assertEqual(c.status()['proxies'][0]['failed'], 3)
             before = c.status()['proxies'][1]
             self.bad(c.get(self.url('/1k', 'expired'), proxy_pool='p'), 'tls.certificate')
-            self.bad(c.get('https://localhost:%d/' % reset.port, proxy_pool='p'), 'policy.denied', 'tls.peer_reset')
+            self.bad(c.get('https://localhost:%d/' % reset.port, proxy_pool='p'), 'policy.denied',
+                     'tls.peer_reset')
             self.assertEqual(c.status()['proxies'][1].get('failed', 0), before.get('failed', 0))
 
     def test_a_request_stays_with_its_proxy_over_hops(self):
@@ -146,7 +150,8 @@ class Pools(World):
 
     def test_no_password_of_a_pool_is_anywhere(self):
         tunnel = self.with_(Tunnel('socks5h', 'me', 'P00l-nobody-may-see'))
-        fetchd = self.pool(tunnel.url, 'http://me:P00l-nobody-may-see@127.0.0.1:%d' % origins.refused_port(), failures=1)
+        fetchd = self.pool(tunnel.url, 'http://me:P00l-nobody-may-see@127.0.0.1:%d' % origins.refused_port(),
+                           failures=1)
         with fetchd.connect() as c:
             for _ in range(3):
                 self.good(c.get(self.url('/1k'), proxy_pool='p', fresh=True))

@@ -1,4 +1,4 @@
-"""TLS: whom a request trusts, who it is, which versions it speaks; sessions are resumed, within a partition."""
+"""TLS: whom a request trusts, who it is, which versions it speaks; sessions resumed, within a partition."""
 import base64
 import hashlib
 import itertools
@@ -20,7 +20,8 @@ def pin_of(pair):
 class Trust(World):
     def test_an_extra_authority_is_trusted_besides_and_another_instead(self):
         other = certs.Authority(paths.folder('c'), 'another CA')
-        with Guard(other.leaf('other')) as guard, self.make(allow=[guard.port]) as fetchd, fetchd.connect() as c:
+        with Guard(other.leaf('other')) as guard, self.make(allow=[guard.port]) as fetchd, \
+                fetchd.connect() as c:
             pem = other.cert_path.read_bytes()
             self.bad(c.get(guard.url('/open')), 'tls.certificate')
             for url in (guard.url('/open'), self.url('/1k')):
@@ -28,7 +29,8 @@ class Trust(World):
             self.good(c.get(guard.url('/open'), ca_pem=pem))
             self.bad(c.get(self.url('/1k'), ca_pem=pem), 'tls.certificate')
             for option, code in (('--extra-cacert', 0), ('--cacert', 60)):
-                self.assertEqual(fetchd.fetchctl('get', option, other.cert_path, self.url('/1k')).returncode, code)
+                self.assertEqual(fetchd.fetchctl('get', option, other.cert_path, self.url('/1k')).returncode,
+                                 code)
 
     def test_without_the_operators_leave_certificates_are_checked(self):
         with self.fetchd.connect() as c:
@@ -46,7 +48,8 @@ class Trust(World):
             self.good(c.get(self.url('/1k'), pinned_key=right))
             self.good(c.get(self.url('/1k'), pinned_key=wrong + ';' + right))
             self.good(c.get(self.url('/1k'), pinned_key=right))         # on a connection that is there
-            self.assertNotIn('retryable', self.bad(c.get(self.url('/1k'), pinned_key=wrong), 'tls.pinned_key'))
+            self.assertNotIn('retryable', self.bad(c.get(self.url('/1k'), pinned_key=wrong),
+                                                   'tls.pinned_key'))
             self.bad(c.get(self.url('/1k', 'expired'), pinned_key=right), 'tls.certificate', 'tls.pinned_key')
             self.bad(c.get(self.url('/1k'), pinned_key='/etc/passwd'), 'request.invalid')
         run = self.ctl('get', '--pinnedpubkey', wrong, self.url('/1k'))
@@ -60,7 +63,8 @@ class Trust(World):
                 self.assertEqual(chain, [self.nginx.leaf.certificate])
             self.assertNotIn('certs', self.good(c.get(self.url('/1k'))).response)
             self.assertNotIn('certs', self.good(c.get(self.url('/1k', 'plain'), want_certs=True)).response)
-        out = self.ctl_good('get', '-o', '/dev/null', '-w', '%{num_certs}\n%{certs}', self.url('/1k')).decode()
+        out = self.ctl_good('get', '-o', '/dev/null', '-w', '%{num_certs}\n%{certs}',
+                            self.url('/1k')).decode()
         self.assertEqual(out, '1\n' + self.nginx.leaf.cert_path.read_text())
 
 
@@ -92,13 +96,16 @@ class Identity(World):
             both = self.me.cert_path.read_bytes() + self.me.key_path.read_bytes()
             self.good(c.get(url, cert_pem=both))
         self.assertEqual(self.names(self.strict), ['me', None, 'me'])
-        self.ctl_good('get', '--fresh', '-E', self.me.cert_path, '--key', self.me.key_path, url, fetchd=self.fetchd)
+        self.ctl_good('get', '--fresh', '-E', self.me.cert_path, '--key', self.me.key_path, url,
+                      fetchd=self.fetchd)
         self.assertEqual(self.names(self.strict)[3:], ['me'])
 
     def test_what_can_not_be_used_is_said_clearly(self):
         key = serialization.load_pem_private_key(self.me.key_path.read_bytes(), None)
-        locked = [key.private_bytes(serialization.Encoding.PEM, form, serialization.BestAvailableEncryption(b'pw'))
-                  for form in (serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL)]
+        locked = [key.private_bytes(serialization.Encoding.PEM, form,
+                                    serialization.BestAvailableEncryption(b'pw'))
+                  for form in (serialization.PrivateFormat.PKCS8,
+                               serialization.PrivateFormat.TraditionalOpenSSL)]
         url = 'https://localhost:%d/1k' % self.strict.port
         with self.fetchd.connect() as c:
             for pem in locked:
@@ -106,9 +113,11 @@ class Identity(World):
                 self.assertIn('under a password', error['message'])
                 self.assertIn('openssl pkey', error['message'])
             other = self.authority.leaf('you').key_path.read_bytes()
-            self.assertIn('not the client certificate', self.bad(c.get(url, **self.mine(other)), 'tls.client_certificate')['message'])
+            self.assertIn('not the client certificate', self.bad(c.get(url, **self.mine(other)),
+                                                                 'tls.client_certificate')['message'])
             self.bad(c.get(url, **self.mine(b'nonsense')), 'tls.client_certificate')
-            self.bad(c.get(url, cert_pem=b'nonsense', key_pem=self.mine()['key_pem']), 'tls.client_certificate')
+            self.bad(c.get(url, cert_pem=b'nonsense', key_pem=self.mine()['key_pem']),
+                     'tls.client_certificate')
             self.bad(c.get(url, key_pem=self.mine()['key_pem']), 'request.invalid')
         self.assertEqual(self.names(self.strict), [])
 
@@ -157,15 +166,18 @@ class Resumption(World):
         mark = '/1k?%s-%d' % (server, next(self.counter))
         with self.fetchd.connect() as c:
             self.good(c.get(self.url(mark, server), fresh=True, http_version='1.1', **options))
-        return proc.until(lambda: [r for r in self.nginx.access() if r['uri'] == mark], 10)[0]['resumed'] == 'r'
+        return proc.until(lambda: [r for r in self.nginx.access() if r['uri'] == mark],
+                          10)[0]['resumed'] == 'r'
 
     counter = itertools.count()
 
     def test_a_second_handshake_of_a_partition_is_short_and_of_another_is_not(self):
         ca = self.authority.cert_path.read_bytes()
-        ways = [dict(), dict(ca_pem=ca), dict(ca_pem=ca, ca_extends=True), dict(resolve=['x.example:1:127.0.0.1']),
+        ways = [dict(), dict(ca_pem=ca), dict(ca_pem=ca, ca_extends=True),
+                dict(resolve=['x.example:1:127.0.0.1']),
                 dict(connect_to=['x.example:1:y.example:1']), dict(pinned_key=pin_of(self.nginx.leaf)),
-                dict(cert_pem=self.site.leaf.cert_path.read_bytes(), key_pem=self.site.leaf.key_path.read_bytes())]
+                dict(cert_pem=self.site.leaf.cert_path.read_bytes(),
+                     key_pem=self.site.leaf.key_path.read_bytes())]
         for server in ('tls12', 'tls13'):
             for way in ways:
                 with self.subTest(server=server, way=sorted(way)):
@@ -181,13 +193,16 @@ class Overrides(World):
                 answer = self.good(c.get('https://elsewhere.example/headers', connect_to=[entry]))
                 self.assertIn(b'elsewhere.example', answer.body)
             self.bad(c.get('https://elsewhere.example/', connect_to=['nonsense']), 'request.invalid')
-        out = self.ctl_good('get', '--connect-to', 'elsewhere.example:443:localhost:%d' % port, 'https://elsewhere.example/1k')
+        out = self.ctl_good('get', '--connect-to', 'elsewhere.example:443:localhost:%d' % port,
+                            'https://elsewhere.example/1k')
         self.assertEqual(len(out), 1024)
 
     def test_the_egress_rules_hold_for_where_it_leads(self):
         with origins.Origin() as canary, self.fetchd.connect() as c:
-            for more in (dict(connect_to=['::127.0.0.1:%d' % canary.port]), dict(connect_to=['::localhost:%d' % canary.port]),
-                         dict(resolve=['example.com:80:127.0.0.1'], connect_to=['::example.com:%d' % canary.port])):
+            for more in (dict(connect_to=['::127.0.0.1:%d' % canary.port]),
+                         dict(connect_to=['::localhost:%d' % canary.port]),
+                         dict(resolve=['example.com:80:127.0.0.1'],
+                              connect_to=['::example.com:%d' % canary.port])):
                 self.bad(c.get('http://example.com/ok', **more), 'policy.denied', 'dns.failed')
             self.assertEqual(canary.connections, 0)
 

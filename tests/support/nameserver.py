@@ -23,7 +23,8 @@ def why_not():
         return 'not root'
     if not shutil.which('unshare'):
         return 'no unshare'
-    tried = subprocess.run(['unshare', '-m', 'mount', '--bind', '/dev/null', '/etc/resolv.conf'], capture_output=True)
+    tried = subprocess.run(['unshare', '-m', 'mount', '--bind', '/dev/null', '/etc/resolv.conf'],
+                           capture_output=True)
     return None if tried.returncode == 0 else 'no mount namespace: ' + tried.stderr.decode().strip()
 
 
@@ -38,7 +39,8 @@ class NameServer:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         while True:
-            self.address = '127.%d.%d.%d' % (random.randint(1, 254), random.randint(0, 254), random.randint(1, 254))
+            self.address = '127.%d.%d.%d' % (random.randint(1, 254), random.randint(0, 254),
+                                             random.randint(1, 254))
             try:
                 self.socket.bind((self.address, 53))
                 break

@@ -45,7 +45,8 @@ class Program:
         for _ in range(5):
             self.port, = nginx.free_ports(1)
             with open(self.log_path, 'ab') as log:
-                self.process = subprocess.Popen(self.configure(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self.process = subprocess.Popen(self.configure(), stdin=subprocess.DEVNULL, stdout=log,
+                                                stderr=log)
             if self.wait_ready():
                 return self
             self.stop()

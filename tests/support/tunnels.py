@@ -44,8 +44,10 @@ class Tunnel:
 
     def connection(self, sock):
         with contextlib.suppress(OSError, ConnectionError), sock:
-            target = (self.socks4 if self.scheme.startswith('socks4') else self.socks if self.scheme.startswith('socks')
-                      else self.connect)(sock)
+            open_way = self.connect
+            if self.scheme.startswith('socks'):
+                open_way = self.socks4 if self.scheme.startswith('socks4') else self.socks
+            target = open_way(sock)
             if target:
                 with target:
                     self.relay(sock, target)

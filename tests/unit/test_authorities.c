@@ -24,7 +24,8 @@ static void whole_files_are_told_from_cut_ones(void **state)
     assert_true(whole("# a comment\n" BEGIN BODY END "\nanother\n" BEGIN BODY END));
     static const char *const wrong[] = {
         "", "nothing", BEGIN, BEGIN BODY, BEGIN END, BEGIN "MAYBAgME\n" END, BEGIN "MAYBAgME\nBQYH\n" END,
-        BEGIN "MAY*AgME\nBQY=\n" END, BEGIN BODY END BEGIN "MAYB", BEGIN BODY END BEGIN BODY, BEGIN "AAAA\n" END,
+        BEGIN "MAY*AgME\nBQY=\n" END, BEGIN BODY END BEGIN "MAYB", BEGIN BODY END BEGIN BODY,
+        BEGIN "AAAA\n" END,
         BEGIN BEGIN BODY END,
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)

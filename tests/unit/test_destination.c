@@ -259,7 +259,8 @@ static void what_a_proxy_would_look_up_is_held_against_names_and_figures(void **
 {
     (void)state;
     assert_true(asks("", "loopback", "example.com", false));
-    static const char *const own[] = { "127.0.0.1", "::1", "::ffff:127.0.0.1", "localhost", "LocalHost.", "a.localhost" };
+    static const char *const own[] = { "127.0.0.1", "::1", "::ffff:127.0.0.1", "localhost", "LocalHost.",
+                                       "a.localhost" };
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         assert_false(asks("", "loopback", own[i], false));
         assert_true(asks("loopback", "loopback", own[i], false));

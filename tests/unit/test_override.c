@@ -29,7 +29,8 @@ static void an_entry_has_four_parts(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "", "a", "a:1", "a:1:b", "a:1:b:2:", "a:1:b:2x", "a:x:b:2", "a:65536:b:2", "a:1:[b:2", "a:1:[::1]2", "[::1:1:b:2",
+        "", "a", "a:1", "a:1:b", "a:1:b:2:", "a:1:b:2x", "a:x:b:2", "a:65536:b:2", "a:1:[b:2", "a:1:[::1]2",
+        "[::1:1:b:2",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         if (override_is_connect_to(ipc_text(wrong[i])))

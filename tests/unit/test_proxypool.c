@@ -159,7 +159,8 @@ static void a_reload_keeps_what_is_known_of_those_that_stay(void **state)
 static void only_the_proxys_own_faults_count(void **state)
 {
     (void)state;
-    static const enum ipc_error_code others[] = { IPC_ERROR_PROXY_TARGET, IPC_ERROR_TLS_PEER_RESET, IPC_ERROR_DNS_FAILED,
+    static const enum ipc_error_code others[] = { IPC_ERROR_PROXY_TARGET, IPC_ERROR_TLS_PEER_RESET,
+                                                  IPC_ERROR_DNS_FAILED,
                                                   IPC_ERROR_TIMEOUT_HEADERS, IPC_ERROR_WORKER_LOST };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         assert_false(pooled_proxy_is_fault(others[i]));
