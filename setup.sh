@@ -19,7 +19,7 @@ USAGE
 }
 
 build_packages=(
-  meson ninja-build cmake gcc g++ make pkg-config git curl ca-certificates xz-utils patch
+  meson ninja-build cmake gcc g++ make pkg-config git curl ca-certificates xz-utils
   libuv1-dev libmsgpack-dev libinih-dev libnghttp2-dev zlib1g-dev libbrotli-dev libzstd-dev
   libpsl-dev uthash-dev libsystemd-dev libseccomp-dev libcmocka-dev libmd-dev libjansson-dev
   scdoc
@@ -152,17 +152,6 @@ tarball_source() {
   done
   say "$1: no source found"
   return 1
-}
-
-# patches NAME: what is changed in it, as Meson would.
-patches() { wrap "$1" diff_files | tr ', ' '\n\n' | sed "/./!d; s|^|$here/subprojects/packagefiles/|"; }
-
-# apply_patches NAME FOLDER
-apply_patches() {
-  local patch
-  patches "$1" | while read -r patch; do
-    quietly "$1-patch" patch -d "$2" -p1 --forward --fuzz=0 -i "$patch"
-  done
 }
 
 tarball_from_cache() { [[ -f $3 ]] && cp "$3" "$2"; }
@@ -516,7 +505,6 @@ recipe_hash() {
       boringssl_include boringssl_library system_library_folder write_pkgconfig pc_file
     echo "$boringssl $(wrap boringssl revision) $(wrap curl source_hash)" \
       "$(wrap ngtcp2 source_hash) $(wrap nghttp3 source_hash)"
-    patches curl | while read -r patch; do cat "$patch"; done
     this_system
   } | hash_of
 }
@@ -559,7 +547,6 @@ build_libraries() {
   export CC=gcc CXX=g++
   tarball_source curl || exit 1
   unpack curl
-  apply_patches curl "$work/curl"
   if [[ $boringssl == system ]]; then
     say "boringssl: the system's android-libboringssl, years older than the pin"
   else

@@ -13,6 +13,9 @@
 #include <sys/resource.h>
 #include <utlist.h>
 
+#define GIVEN_UP_MS 2000
+#define IDLE_MS (5 * 60 * 1000)
+
 static const char *const reason_names[CREW_REASONS] = {
     [CREW_CRASHED] = "crashed", [CREW_KILLED] = "killed", [CREW_HUNG] = "hung", [CREW_BREACHED] = "breached",
     [CREW_EXITED] = "exited", [CREW_RECYCLED] = "recycled", [CREW_RELOADED] = "reloaded",
@@ -98,23 +101,28 @@ static bool takes_suspect(const struct supervisor *supervisor, const struct requ
     static const unsigned together[] = { 64, 8, 1 };
     const struct request *other = supervisor->requests;
     unsigned step = request->deaths - REQUEST_SUSPECT_DEATHS;
-    unsigned most = step < sizeof together / sizeof together[0] ? together[step] : 1;
+    unsigned most = step < sizeof together / sizeof together[0] && !request->solo ? together[step] : 1;
     return supervisor->state == SUPERVISOR_READY
-        && (!other || (other->deaths == request->deaths && other->group == request->group
+        && (!other || (other->deaths == request->deaths && other->group == request->group && !other->solo
                        && HASH_CNT(worker_handle, supervisor->requests) < most));
 }
 
-/* Quarantine workers are started when the first suspect comes: most daemons never need one. */
+/* Workers outside the pool are started when the first request for one comes: most daemons never need one. */
+static void start_other(struct crew *crew, struct supervisor **place, unsigned number, const char *what)
+{
+    *place = supervisor_create(crew->daemon, CREW_NO_SEAT, number);
+    if (!*place)
+        return;
+    DL_APPEND(crew->others, *place);
+    log_notice("worker %u: starts as a %s worker", number, what);
+    supervisor_event(*place, SUPERVISOR_SPAWN, NULL);
+}
+
 static struct supervisor *choose_quarantine(struct crew *crew, const struct request *request)
 {
     for (unsigned i = 0; i < CREW_QUARANTINE; i++) {
         if (!crew->quarantine[i]) {
-            crew->quarantine[i] = supervisor_create(crew->daemon, CREW_NO_SEAT, crew->size + 1 + i);
-            if (!crew->quarantine[i])
-                return NULL;
-            DL_APPEND(crew->others, crew->quarantine[i]);
-            log_notice("worker %u: starts as a quarantine worker", crew->quarantine[i]->number);
-            supervisor_event(crew->quarantine[i], SUPERVISOR_SPAWN, NULL);
+            start_other(crew, &crew->quarantine[i], crew->size + 1 + i, "quarantine");
             return NULL;
         }
         if (takes_suspect(crew->quarantine[i], request))
@@ -123,10 +131,56 @@ static struct supervisor *choose_quarantine(struct crew *crew, const struct requ
     return NULL;
 }
 
+/* Outside the pool there is no seat to keep warm: who comes next starts another. */
+static void dismiss(struct supervisor **place, const char *why)
+{
+    struct supervisor *supervisor = *place;
+    if (!supervisor)
+        return;
+    *place = NULL;
+    supervisor->stays_down = true;
+    supervisor_event(supervisor, SUPERVISOR_DRAIN, why);
+}
+
+static bool has_worked(const struct supervisor *supervisor)
+{
+    return supervisor->last_origin[0] != '\0';
+}
+
+/* One that has been to the same origin before may have its connection open; one that worked for another group
+ * has to go first. One that is starting comes soon. */
+static struct supervisor *choose_solo(struct crew *crew, const struct request *request)
+{
+    struct supervisor *idle = NULL, **empty = NULL, **foreign = NULL;
+    bool starting = false;
+    for (unsigned i = 0; i < CREW_SOLO && i < crew->daemon->conf->ftp_workers; i++) {
+        struct supervisor *solo = crew->solo[i];
+        if (!solo)
+            empty = empty ? empty : &crew->solo[i];
+        else if (solo->state != SUPERVISOR_READY)
+            starting = true;
+        else if (!solo->requests && has_worked(solo) && solo->last_group != request->group)
+            foreign = &crew->solo[i];
+        else if (!solo->requests && (!idle || strcmp(solo->last_origin, request->origin->key) == 0))
+            idle = solo;
+    }
+    if (idle || starting)
+        return idle;
+    if (!empty && foreign) {
+        dismiss(foreign, "it worked for users of another class");
+        empty = foreign;
+    }
+    if (empty)
+        start_other(crew, empty, crew->size + 1 + CREW_QUARANTINE + (unsigned)(empty - crew->solo), "solo");
+    return NULL;
+}
+
 struct supervisor *crew_choose(struct crew *crew, const struct request *request)
 {
     if (request->deaths >= REQUEST_SUSPECT_DEATHS)
         return choose_quarantine(crew, request);
+    if (request->solo)
+        return choose_solo(crew, request);
     const struct crew_group *group = &crew->groups[request->group];
     struct choice choice = { crew, group->first };
     int worker = pool_place(&group->pool, request->origin->key, has_room, &choice);
@@ -186,6 +240,10 @@ static void roll_on(struct crew *crew)
 
 void crew_roll(struct crew *crew)
 {
+    for (unsigned i = 0; i < CREW_QUARANTINE; i++)
+        dismiss(&crew->quarantine[i], "a reload brings new settings");
+    for (unsigned i = 0; i < CREW_SOLO; i++)
+        dismiss(&crew->solo[i], "a reload brings new settings");
     crew->roll_next = 0;
     roll_on(crew);
 }
@@ -224,9 +282,28 @@ static void recycle(struct crew *crew, struct supervisor *supervisor)
     }
 }
 
+/* A solo worker that nobody needed for a while, or whose request was given up while libcurl waits, goes. */
+static void check_solo(struct crew *crew)
+{
+    uint64_t now_ms = uv_now(&crew->daemon->loop);
+    for (unsigned i = 0; i < CREW_SOLO; i++) {
+        struct supervisor *solo = crew->solo[i];
+        if (!solo || solo->state != SUPERVISOR_READY)
+            continue;
+        const struct request *request = solo->requests;
+        if (request && request->state != REQUEST_ABANDONED)
+            solo->busy_ms = now_ms;
+        else if (request && now_ms - solo->busy_ms >= GIVEN_UP_MS)
+            supervisor_event(solo, SUPERVISOR_STOP, "its request was given up, and libcurl still waits");
+        else if (!request && now_ms - solo->busy_ms >= IDLE_MS)
+            dismiss(&crew->solo[i], "nobody needs it");
+    }
+}
+
 /* One at a time, so that the others carry on. */
 void crew_check(struct crew *crew)
 {
+    check_solo(crew);
     for (unsigned i = 0; i < crew->size && !renews(crew); i++)
         if (crew->seats[i]->state == SUPERVISOR_READY)
             recycle(crew, crew->seats[i]);
@@ -299,6 +376,9 @@ void crew_worker_stopped(struct crew *crew, struct supervisor *supervisor)
         for (unsigned i = 0; i < CREW_QUARANTINE; i++)
             if (crew->quarantine[i] == supervisor)
                 crew->quarantine[i] = NULL;
+        for (unsigned i = 0; i < CREW_SOLO; i++)
+            if (crew->solo[i] == supervisor)
+                crew->solo[i] = NULL;
         DL_DELETE(crew->others, supervisor);
         supervisor_destroy(supervisor);
     }

@@ -1,5 +1,7 @@
 /* The workers as a whole: a seat each in the pool, successors that take a seat over once they are
- * ready, those that leave, and the few quarantine workers where suspect requests run among themselves. */
+ * ready, those that leave, the few quarantine workers where suspect requests run among themselves, and the
+ * solo workers, each for one request at a time: libcurl's FTP waits in the middle of its event interface, and
+ * whoever shares its process waits too. */
 #ifndef DAEMON_CREW_H
 #define DAEMON_CREW_H
 
@@ -14,6 +16,7 @@ struct supervisor;
 
 #define CREW_NO_SEAT UINT32_MAX
 #define CREW_QUARANTINE 2
+#define CREW_SOLO 64
 
 /* Why a worker was started anew, for the metrics. */
 enum crew_reason {
@@ -40,6 +43,7 @@ struct crew {
     struct supervisor **seats;
     struct supervisor *others;       /* successors not ready yet, leavers, quarantine workers: a list */
     struct supervisor *quarantine[CREW_QUARANTINE];
+    struct supervisor *solo[CREW_SOLO];
     unsigned roll_next;              /* the next seat that a reload renews; `size` when none is left */
     bool closing;
     uint64_t restarts[CREW_REASONS];
@@ -62,8 +66,8 @@ unsigned crew_ready(const struct crew *crew);
 void crew_add_load(struct crew *crew, uint32_t seat);
 void crew_remove_load(struct crew *crew, uint32_t seat);
 
-/* The worker that may take a request now: by its origin, or in quarantine for a suspect. NULL: none has
- * room, the request waits. */
+/* The worker that may take a request now: by its origin, in quarantine for a suspect, or one of its own. NULL:
+ * none has room, the request waits. */
 struct supervisor *crew_choose(struct crew *crew, const struct request *request);
 
 /* Renews the worker in a seat: a successor starts, takes the seat when ready, the old one drains.

@@ -137,6 +137,17 @@ static void run_suspects(struct daemon *daemon)
     }
 }
 
+static void run_solo(struct daemon *daemon)
+{
+    struct request *request;
+    while ((request = line_first(&daemon->solo))) {
+        struct supervisor *supervisor = crew_choose(&daemon->crew, request);
+        if (!supervisor)
+            return;
+        admit(daemon, request, supervisor);
+    }
+}
+
 static void run_group(struct daemon *daemon, struct queue *queue)
 {
     struct request *request;
@@ -151,6 +162,7 @@ static void run_group(struct daemon *daemon, struct queue *queue)
 void daemon_run_queue(struct daemon *daemon)
 {
     run_suspects(daemon);
+    run_solo(daemon);
     for (unsigned i = 0; i < daemon->crew.group_count; i++)
         run_group(daemon, &daemon->queues[i]);
 }
@@ -160,7 +172,7 @@ unsigned daemon_queued(const struct daemon *daemon)
     unsigned length = 0;
     for (unsigned i = 0; i < daemon->crew.group_count; i++)
         length += daemon->queues[i].length;
-    return length;
+    return length + daemon->solo.queue.length;
 }
 
 static void on_uv_queue_timer(uv_timer_t *timer)
@@ -179,6 +191,9 @@ void daemon_enqueue(struct daemon *daemon, struct request *request, bool in_fron
     if (request->deaths >= REQUEST_SUSPECT_DEATHS) {
         request->suspect_queued = true;
         DL_APPEND(daemon->suspects, request);
+    } else if (request->solo) {
+        request->solo_queued = true;
+        line_push(&daemon->solo, request, session_principal(request->session), request->session->number, in_front);
     } else {
         queue_push(&daemon->queues[request->group], &request->session->flow, request, in_front);
     }
@@ -187,8 +202,11 @@ void daemon_enqueue(struct daemon *daemon, struct request *request, bool in_fron
 
 void daemon_dequeue(struct daemon *daemon, struct request *request, bool served)
 {
-    if (request->flow)
+    if (request->solo_queued)
+        line_remove(&daemon->solo, request, served);
+    else if (request->flow)
         queue_remove(&daemon->queues[request->group], request, served);
+    request->solo_queued = false;
     if (request->suspect_queued)
         DL_DELETE(daemon->suspects, request);
     request->suspect_queued = false;

@@ -70,6 +70,7 @@ struct daemon {
     struct session *sessions;
     unsigned session_count, last_session;
     struct queue queues[CREW_GROUPS];   /* one for each group of workers */
+    struct line solo;                   /* of requests that wait for a worker of their own */
     struct request *suspects;           /* wait for a quarantine worker, in order */
     uv_timer_t queue_timer;             /* zero: the queue moves in the loop's next turn */
     unsigned in_flight;                 /* requests whose client has no DONE yet */

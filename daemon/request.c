@@ -526,6 +526,7 @@ static struct request *create(struct session *session, uint32_t id, const struct
     request->retry_5xx = fetch->retry_5xx;
     request->websocket = ipc_text_is(origin->scheme, "ws") || ipc_text_is(origin->scheme, "wss");
     request->reconnect = fetch->reconnect;
+    request->solo = ipc_text_is(origin->scheme, "ftp") || ipc_text_is(origin->scheme, "ftps");
     request->trusts_tls = !fetch->insecure;
     if ((request->jar = jar))
         jar_hold(jar);

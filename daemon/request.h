@@ -99,6 +99,8 @@ struct request {
 
     bool trusts_tls, upgraded;        /* certificates are verified; HSTS changed where the last hop leads */
     bool idempotent, announces, sending, from_public, follow, retry_5xx, retrying, websocket, reconnect;
+    bool solo;                        /* takes a worker of its own: FTP */
+    bool solo_queued;
     unsigned attempts, max_attempts, redirects, max_redirects, deaths, losses;
     uint64_t queued_ms, expires_ms;   /* the latter by its total timeout; 0: never */
     uint64_t waited_ms, begun_ms, hop_ms;   /* for the last attempt; when the first began, and the last hop's */

@@ -752,6 +752,11 @@ bool supervisor_has_room(const struct supervisor *supervisor)
 void supervisor_enter(struct supervisor *supervisor, struct request *request)
 {
     request->worker_id = ++supervisor->last_id;
+    if (supervisor->seat == CREW_NO_SEAT) {
+        memcpy(supervisor->last_origin, request->origin->key, sizeof supervisor->last_origin);
+        supervisor->last_group = request->group;
+    }
+    supervisor->busy_ms = uv_now(&supervisor->daemon->loop);
     supervisor_adopt(supervisor, request);
 }
 

@@ -10,6 +10,7 @@
 #include "ipc/channel.h"
 #include "ipc/credit.h"
 #include "ipc/message.h"
+#include "ipc/origin.h"
 
 #include <stdbool.h>
 #include <uv.h>
@@ -79,6 +80,9 @@ struct supervisor {
 
     uint32_t pid;
     uint64_t started_ms, heard_ms, drain_until_ms;   /* the loop's clock */
+    uint64_t busy_ms;                                /* when a solo worker was last seen at work */
+    char last_origin[IPC_ORIGIN_BYTES];              /* of a worker outside the pool, */
+    unsigned last_group;                             /* and for whom it worked */
     uint64_t backoff_ms;
     uint64_t served, served_here, failed, restarts;   /* served_here: by the current process */
     struct ipc_beat beat;

@@ -45,15 +45,22 @@ static void arm(struct deadline *deadline)
     uv_timer_start(&deadline->timer, on_uv_timer, next > now ? next - now : 0, 0);
 }
 
+enum deadline_kind deadline_over(const struct deadline *deadline)
+{
+    uint64_t now = uv_now(deadline->timer.loop);
+    if (now >= total_due(deadline))
+        return DEADLINE_TOTAL;
+    return now >= phase_due(deadline) ? deadline->phase : DEADLINE_NONE;
+}
+
 static void on_uv_timer(uv_timer_t *timer)
 {
     struct deadline *deadline = timer->data;
     uint64_t now = uv_now(timer->loop);
+    enum deadline_kind over = deadline_over(deadline);
     deadline->armed_ms = NEVER;
-    if (now >= total_due(deadline)) {
-        deadline->on_expired(deadline, DEADLINE_TOTAL);
-    } else if (now >= phase_due(deadline)) {
-        deadline->on_expired(deadline, deadline->phase);
+    if (over != DEADLINE_NONE) {
+        deadline->on_expired(deadline, over);
     } else if (now >= deadline->wake_at_ms) {
         deadline->wake_at_ms = NEVER;
         arm(deadline);

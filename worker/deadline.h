@@ -46,6 +46,9 @@ void deadline_progress(struct deadline *deadline);
 /* Calls on_wake once, that much later. */
 void deadline_wake(struct deadline *deadline, uint64_t after_ms);
 
+/* Which of them is over by the loop's clock: for one who can't wait for the timer. DEADLINE_NONE: none. */
+enum deadline_kind deadline_over(const struct deadline *deadline);
+
 void deadline_end(struct deadline *deadline);
 
 #endif

@@ -49,7 +49,8 @@ unsigned ftp_prepare(struct easy *easy, const struct ipc_fetch *fetch)
 {
     unsigned result = SET(easy, USE_SSL, tls_level(fetch)) | SET(easy, FTPSSLAUTH, (long)CURLFTPAUTH_TLS)
         | SET(easy, FTP_USE_EPSV, 1L) | SET(easy, FTP_SKIP_PASV_IP, 1L) | SET(easy, FTPPORT, NULL)
-        | SET(easy, SERVER_RESPONSE_TIMEOUT_MS, A_DAY_MS)   /* deadline.c has the times */
+        | SET(easy, SERVER_RESPONSE_TIMEOUT_MS, A_DAY_MS)   /* deadline.c has the times; see ftpwait.h */
+        | SET(easy, TIMEOUT_MS, A_DAY_MS)                   /* without one libcurl polls without a pause */
         | SET(easy, HTTPPROXYTUNNEL, 1L) | SET(easy, FILETIME, 1L)
         | SET(easy, DIRLISTONLY, (long)fetch->list_names);
     easy->plain = false;

@@ -584,15 +584,8 @@ static struct transfer *of_deadline(struct deadline *deadline)
     return (struct transfer *)(void *)((char *)deadline - offsetof(struct transfer, deadline));
 }
 
-static void on_expired(struct deadline *deadline, enum deadline_kind kind)
+static void doom_expired(struct transfer *transfer, enum deadline_kind kind)
 {
-    struct transfer *transfer = of_deadline(deadline);
-    if (transfer->state == TRANSFER_HOPPING)
-        return;   /* the daemon has the word: an end said now could cross its GO to forget the id */
-    if (kind == DEADLINE_HEADERS && still_sends(transfer)) {
-        deadline_enter(deadline, DEADLINE_HEADERS);
-        return;
-    }
     bool connecting = kind == DEADLINE_CONNECT || kind == DEADLINE_TLS;
     enum ipc_error_code error = connecting ? failure_of_time(find_phase(transfer), transfer->fetch->proxy.length > 0)
                                            : expiries[kind].error;
@@ -602,7 +595,34 @@ static void on_expired(struct deadline *deadline, enum deadline_kind kind)
     /* Over HTTP/2 it would stay open, and the next request would wait on it as this one did. */
     if (transfer->easy && !connecting)
         easy_forbid_reuse(transfer->easy);
+}
+
+static void on_expired(struct deadline *deadline, enum deadline_kind kind)
+{
+    struct transfer *transfer = of_deadline(deadline);
+    if (transfer->state == TRANSFER_HOPPING)
+        return;   /* the daemon has the word: an end said now could cross its GO to forget the id */
+    if (kind == DEADLINE_HEADERS && still_sends(transfer)) {
+        deadline_enter(deadline, DEADLINE_HEADERS);
+        return;
+    }
+    doom_expired(transfer, kind);
     end_failed(transfer);
+}
+
+bool transfers_overdue(struct transfers *transfers)
+{
+    bool found = false;
+    for (size_t i = 0; i < TRANSFER_BUCKETS && transfers->count > 0; i++) {
+        for (struct transfer *transfer = transfers->buckets[i]; transfer; transfer = transfer->next) {
+            enum deadline_kind kind = deadline_over(&transfer->deadline);
+            if (kind == DEADLINE_NONE)
+                continue;
+            doom_expired(transfer, kind);
+            found = true;
+        }
+    }
+    return found;
 }
 
 static void resume(struct transfer *transfer)

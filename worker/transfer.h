@@ -120,6 +120,9 @@ bool transfers_output(struct transfers *transfers, uint32_t id, int fd, const ch
 bool transfers_go(struct transfers *transfers, uint32_t id, const struct ipc_go *go, const char **ret_reason);
 void transfers_cancel(struct transfers *transfers, uint32_t id);
 
+/* From within a wait of libcurl: dooms those whose time is over; true when there was one. */
+bool transfers_overdue(struct transfers *transfers);
+
 /* For multi_hub: libcurl is done with an easy handle. */
 void transfer_on_curl_done(CURL *curl, CURLcode result);
 

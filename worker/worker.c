@@ -1,6 +1,7 @@
 /* Messages from the daemon, and the beat. */
 #include "worker.h"
 
+#include "ftpwait.h"
 #include "ipc/secret.h"
 #include "log.h"
 #include "sandbox.h"
@@ -64,10 +65,10 @@ static void on_broken(struct transfers *transfers, const char *reason)
 
 /* ---- beat ---- */
 
-static void on_uv_beat(uv_timer_t *timer)
+static void say_beat(struct worker *worker)
 {
-    struct worker *worker = timer->data;
     struct ipc_beat beat;
+    worker->beat_ms = uv_now(&worker->loop);
     IPC_INIT(BEAT, &beat);
     beat.rss_bytes = vitals_rss_bytes();
     beat.open_fds = vitals_open_fds();
@@ -77,7 +78,25 @@ static void on_uv_beat(uv_timer_t *timer)
     beat.tls_handshakes = tls_handshakes();
     beat.tls_failures = worker->transfers.tls_failures;
     say(worker, IPC_BEAT, &beat);
+}
+
+static void on_uv_beat(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    say_beat(worker);
     partitions_sweep(&worker->transfers.partitions);
+}
+
+/* libcurl's FTP waits, and the loop stands still meanwhile. */
+static bool on_ftp_waits(void *context)
+{
+    struct worker *worker = context;
+    uv_update_time(&worker->loop);
+    if (uv_now(&worker->loop) - worker->beat_ms >= BEAT_MS) {
+        say_beat(worker);
+        ipc_channel_flush(&worker->channel);
+    }
+    return transfers_overdue(&worker->transfers);
 }
 
 /* ---- messages ---- */
@@ -131,6 +150,7 @@ static void on_settings(struct worker *worker, uint32_t id, const union ipc_any 
     }
     worker->multis.watches.limit = worker->settings.connections;
     worker->ready = true;
+    ftpwait_set(on_ftp_waits, worker);
     uv_timer_start(&worker->beat, on_uv_beat, BEAT_MS, BEAT_MS);
     log_line(LOG_LEVEL_DEBUG, "ready: at most %u connections", worker->settings.connections);
     announce_ready(worker, sandbox);

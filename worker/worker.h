@@ -19,6 +19,7 @@ struct worker {
     struct ipc_window uploads;      /* the connection's window for what the daemon sends */
     struct transfers transfers;
     uv_timer_t beat, drain;
+    uint64_t beat_ms;               /* when the last beat was said */
     struct turn_task started;       /* says STARTED once a turn, when FETCHes came */
     uint32_t newest_id;
     bool ready;                     /* SETTINGS came */

@@ -537,10 +537,10 @@ class Hostile(Ftp):
                 for server, (_, options, _) in zip(servers, self.silences())]
 
     def test_a_silent_server_holds_up_nobody(self):
-        """All in one worker. libcurl as it comes waits for some of these in a way that stops the process."""
+        """libcurl waits for some of these in a way that stops the process: each has one of its own."""
         good = self.script()
         servers = [self.script(**script) for script, _, _ in self.silences()]
-        fetchd = self.daemon(good, *servers, workers=1)
+        fetchd = self.daemon(good, *servers, workers=1, settings={'workers.ftp': len(servers) + 1})
         with fetchd.connect() as c:
             ids = self.ask_all(c, servers, 60000)
             for _ in range(20):
@@ -550,6 +550,33 @@ class Hostile(Ftp):
                 c.send('CANCEL', id)
                 self.bad(c.finish(id), 'cancelled')
         self.assertNotIn(' hung', fetchd.log())
+
+    def test_when_all_its_workers_wait_only_ftp_waits(self):
+        silent, good = self.script(RETR=None), self.script()
+        fetchd = self.daemon(silent, good, workers=1, settings={'workers.ftp': 2})
+        with fetchd.connect() as c:
+            held = [c.fetch(silent.url()) for _ in range(3)]
+            proc.until(lambda: len([line for line in silent.commands if line.startswith('RETR')]) == 2, what='two RETRs')
+            waiting = c.fetch(good.url())
+            self.good(c.get(self.site.nginx.url('h2', '/1k')))
+            self.assertIsNone(c.answer(waiting).response)
+            for id in held:
+                c.send('CANCEL', id)
+                self.bad(c.finish(id), 'cancelled')
+            self.assertEqual(c.finish(waiting).body, CONTENT)
+
+    def test_a_reload_gives_them_its_settings(self):
+        server = self.script()
+        fetchd = self.daemon(server, workers=1)
+        with fetchd.connect() as c:
+            answer = c.get(server.url())
+            self.assertEqual(answer.body, CONTENT, answer.done)
+            first = answer.done['worker']
+            before = fetchd.workers()[first]
+            fetchd.write_config(egress__allow='127.0.0.1:1')
+            self.ctl_good('reload', fetchd=fetchd)
+            self.bad(c.get(server.url()), 'policy.denied')
+            self.assertNotEqual(fetchd.workers().get(first), before)
 
     def test_silence_ends_on_time_under_its_own_name(self):
         servers = [self.script(**script) for script, _, _ in self.silences()]
@@ -585,7 +612,8 @@ class Lost(Ftp):
 
     def kill_at(self, server, command, fetchd):
         proc.until(lambda: [c for c in server.commands if c.startswith(command)], 20, command)
-        os.kill(next(iter(fetchd.workers().values())), signal.SIGKILL)
+        holder, = [worker['pid'] for worker in fetchd.status()['workers'] if worker.get('in_flight')]
+        os.kill(holder, signal.SIGKILL)
 
     def test_a_download_is_asked_for_again(self):
         once = []
