@@ -23,7 +23,7 @@ enum {
 /* Exit codes of our own making; all others come from the table of error names. */
 enum {
     EXIT_USAGE = 2, EXIT_UNSUPPORTED = 4, EXIT_PARTIAL = 18, EXIT_HTTP_ERROR = 22, EXIT_WRITE = 23,
-    EXIT_READ = 26, EXIT_RANGE = 33, EXIT_SEND = 55, EXIT_CERTIFICATE = 58, EXIT_CA_FILE = 77,
+    EXIT_READ = 26, EXIT_RANGE = 33, EXIT_SEND = 55, EXIT_CERTIFICATE = 58, EXIT_CA_FILE = 77, EXIT_DENIED = 112,
 };
 
 struct options {

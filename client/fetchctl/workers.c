@@ -59,6 +59,12 @@ static int print(const char *json, bool as_json)
         say("the daemon's status is not understood");
         return EXIT_USAGE;
     }
+    const struct value *own = value_get(status, "own");
+    if (own && own->number) {
+        say("(%d) access.denied: the workers are for admins to see ([access] admin)", EXIT_DENIED);
+        value_free(status);
+        return EXIT_DENIED;
+    }
     if (as_json)
         printf("%.*s\n", workers ? (int)workers->source_length : 2, workers ? workers->source : "[]");
     else

@@ -352,6 +352,55 @@ class Workers(Users):
         self.assertEqual(self.workers_of(CAROL), [1])
 
 
+class Egress(Users):
+    """A class may have egress rules of its own, looser or stricter than all others'."""
+
+    def start_with(self, classes, **settings):
+        self.start(workers=1, settings=settings)
+        with open(self.fetchd.config, 'a') as config:
+            config.write(classes)
+        with self.fetchd.connect() as c:
+            self.assertNotIn('error', ask(c, 'RELOAD', 'CONTROL_REPLY'))
+        self.fetchd.until_log('pid [0-9]+ is gone')
+
+    def outcome(self, user, url=None, **options):
+        path, url = self.fetchd.socket, url or self.url('/1k', 'h1')
+
+        def get():
+            with Connection(path) as c:
+                answer = c.get(url, **options)
+                return answer.error or answer.status, answer.done.get('error', {}).get('message', '')
+        return user.does(get)
+
+    def test_a_stricter_class_is_kept_from_what_others_reach_even_on_their_connections(self):
+        self.start_with('[class "caged"]\nmembers = 4101\negress_deny = any\n', **{'isolation.pool': 'shared'})
+        for _ in range(2):
+            self.assertEqual(self.outcome(BOB)[0], 200)
+            error, message = self.outcome(ALICE)
+            self.assertEqual(error, 'policy.denied')
+            self.assertIn('egress_deny', message)
+        away = self.url('/r302?to=' + self.url('/1k', 'plain'), 'h1')
+        self.assertEqual(self.outcome(ALICE, away, follow=True)[0], 'policy.denied')
+        self.assertEqual(self.outcome(BOB, away, follow=True)[0], 200)
+
+    def test_a_looser_class_reaches_what_others_do_not(self):
+        port = self.nginx.ports['h1']
+        self.start_with('[class "lab"]\nmembers = @4200\negress_allow = 127.0.0.1:%d, [::1]:%d\n' % (port, port),
+                        **{'egress.allow': ''})
+        self.assertEqual(self.outcome(BOB)[0], 200)
+        self.assertEqual(self.outcome(BOB, self.url('/1k', 'plain'))[0], 'policy.denied')
+        error, message = self.outcome(ALICE)
+        self.assertEqual(error, 'policy.denied')
+        self.assertIn('[egress] deny', message)
+
+    def test_claimed_rules_change_nothing(self):
+        self.start_with('[class "caged"]\nmembers = 4101\negress_deny = any\n')
+        url = self.url('/1k', 'h1')
+        claims = dict(egress_allow=['any'], egress_deny=[], from_public=False, proxy_exempt=True, principal=1)
+        self.assertEqual(self.outcome(ALICE, url, **claims)[0], 'policy.denied')
+        self.assertEqual(self.outcome(BOB, url, egress_deny=['any'])[0], 200)
+
+
 class Status(Users):
     def test_a_user_sees_his_own_numbers_alone(self):
         self.start()

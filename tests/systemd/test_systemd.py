@@ -227,7 +227,7 @@ class Service(Installed):
         metrics = self.run_in('fetchctl', 'metrics', user='alice')
         self.assertNotIn('worker', metrics)
         self.assertIn('fetchd_requests_accepted_total 1\n', metrics)
-        for command in ('reload', 'drain'):
+        for command in ('reload', 'drain', 'workers'):
             self.assertEqual(self.try_in('fetchctl', command, user='alice').returncode, 112)
         everything = json.loads(self.run_in('fetchctl', 'status', '--json'))
         self.assertEqual(sum(row['succeeded'] for row in everything['users']), 3)
