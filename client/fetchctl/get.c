@@ -1,6 +1,7 @@
 /* One URL after the other, as curl does: each with its output, its retries and its -w. */
 #include "get.h"
 
+#include "client/formdata.h"
 #include "file.h"
 #include "memory.h"
 #include "multipart.h"
@@ -99,8 +100,8 @@ static int read_write_out(struct get *get)
 
 static int build_form(struct get *get)
 {
-    char boundary[MULTIPART_BOUNDARY_BYTES];
-    if (multipart_boundary(boundary) < 0) {
+    char boundary[FORMDATA_BOUNDARY_BYTES];
+    if (formdata_boundary(boundary) < 0) {
         say("no random numbers for a form's boundary: %s", strerror(errno));
         return EXIT_READ;
     }
@@ -117,7 +118,7 @@ static int build_body(struct get *get)
     bool has_data = options->has_data && !options->data_in_query;
     get->has_body = has_data || options->forms.count > 0 || options->upload;
     if (has_data)
-        body_add_memory(&get->body, options->data.data, options->data.length);
+        must_have(body_add_memory(&get->body, options->data.data, options->data.length) == 0);
     else if (options->forms.count > 0)
         return build_form(get);
     else if (options->upload && body_add_file(&get->body, options->upload) < 0) {

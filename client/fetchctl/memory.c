@@ -16,6 +16,12 @@ static void *check(void *memory)
     exit(EXIT_OUT_OF_MEMORY);
 }
 
+void must_have(bool there)
+{
+    if (!there)
+        check(NULL);
+}
+
 void *must_allocate(size_t count, size_t size)
 {
     return check(calloc(count ? count : 1, size ? size : 1));

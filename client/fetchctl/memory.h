@@ -2,8 +2,10 @@
 #ifndef FETCHCTL_MEMORY_H
 #define FETCHCTL_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+void must_have(bool there);                               /* what another one asked for */
 void *must_allocate(size_t count, size_t size);          /* zeroed */
 void *must_resize(void *memory, size_t count, size_t size);
 char *must_copy(const char *string);

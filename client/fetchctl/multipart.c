@@ -1,17 +1,19 @@
 /* -F name=value, name=@file, name=<file, each with ;type= and ;filename=. */
 #include "multipart.h"
 
+#include "client/formdata.h"
 #include "file.h"
 #include "memory.h"
 #include "options.h"
 #include "say.h"
+
+#include <fetchd/client.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 
 struct part {
     char *name;
@@ -19,19 +21,6 @@ struct part {
     char how;                  /* '=' a value, '@' a file, '<' a file's text */
     char *type, *filename;     /* NULL: not given */
 };
-
-int multipart_boundary(char *ret_boundary)
-{
-    static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    unsigned char random[22];
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return -1;
-    memset(ret_boundary, '-', 24);
-    for (size_t i = 0; i < sizeof random; i++)
-        ret_boundary[24 + i] = letters[random[i] % (sizeof letters - 1)];
-    ret_boundary[24 + sizeof random] = '\0';
-    return 0;
-}
 
 /* ---- reading -F ---- */
 
@@ -103,79 +92,25 @@ static int read_part(struct part *part, const char *form)
 
 /* ---- writing ---- */
 
-/* As browsers and curl write a name: quotes and line ends by their codes. */
-static void add_quoted(struct text *out, const char *text)
+static int add_part(struct body *body, const struct part *part, const char *boundary)
 {
-    text_add_char(out, '"');
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\r' || *text == '\n')
-            text_addf(out, "%%%02X", (unsigned)*text);
-        else
-            text_add_char(out, *text);
-    }
-    text_add_char(out, '"');
-}
-
-static const char *guess_type(const char *path)
-{
-    static const struct { const char *ending, *type; } types[] = {
-        { ".gif", "image/gif" }, { ".jpg", "image/jpeg" }, { ".jpeg", "image/jpeg" },
-        { ".png", "image/png" }, { ".svg", "image/svg+xml" }, { ".txt", "text/plain" },
-        { ".htm", "text/html" }, { ".html", "text/html" }, { ".pdf", "application/pdf" },
-        { ".xml", "application/xml" },
-    };
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof types / sizeof types[0]; i++)
-        if (strcasecmp(dot, types[i].ending) == 0)
-            return types[i].type;
-    return "application/octet-stream";
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-static void add_headers(struct body *body, const struct part *part, const char *boundary)
-{
-    struct text headers = { 0 };
-    const char *filename = part->filename;
-    if (!filename && part->how == '@')
-        filename = base_name(part->content);
-    const char *type = part->type ? part->type : part->how == '@' ? guess_type(filename) : NULL;
-    text_addf(&headers, "--%s\r\nContent-Disposition: form-data; name=", boundary);
-    add_quoted(&headers, part->name);
-    if (filename) {
-        text_add_string(&headers, "; filename=");
-        add_quoted(&headers, filename);
-    }
-    if (type)
-        text_addf(&headers, "\r\nContent-Type: %.*s", (int)strcspn(type, "\r\n"), type);
-    text_add_string(&headers, "\r\n\r\n");
-    body_add_memory(body, headers.data, headers.length);
-    text_finish(&headers);
-}
-
-static int add_text_file(struct body *body, const char *path)
-{
+    bool whole = part->how == '<' || (part->how == '@' && strcmp(part->content, "-") == 0);   /* so that its length is known */
+    struct fetchd_part given = { .name = part->name, .filename = part->filename, .type = part->type };
     struct text content = { 0 };
-    int result = file_read(path, &content);
+    int result = whole ? file_read(part->content, &content) : 0;
+    if (part->how == '@' && !whole) {
+        given.path = part->content;
+    } else {
+        given.data = whole ? content.data : part->content;
+        given.size = whole ? content.length : strlen(part->content);
+    }
+    if (part->how == '@' && whole) {
+        given.filename = part->filename ? part->filename : part->content;
+        given.type = part->type ? part->type : "application/octet-stream";
+    }
     if (result == 0)
-        body_add_memory(body, content.data, content.length);
+        result = formdata_add(body, &given, boundary);
     text_finish(&content);
-    return result;
-}
-
-static int add_content(struct body *body, const struct part *part)
-{
-    int result = 0;
-    if (part->how == '=')
-        body_add_memory(body, part->content, strlen(part->content));
-    else if (part->how == '<' || strcmp(part->content, "-") == 0)
-        result = add_text_file(body, part->content);   /* stdin as well, so that the length is known */
-    else
-        result = body_add_file(body, part->content);
     if (result == 0)
         return 0;
     say("can't read %s: %s", part->content, strerror(errno));
@@ -187,17 +122,14 @@ int multipart_build(struct body *body, const struct strings *forms, const char *
     for (size_t i = 0; i < forms->count; i++) {
         struct part part = { 0 };
         int code = read_part(&part, forms->items[i]);
-        if (code == 0) {
-            add_headers(body, &part, boundary);
-            code = add_content(body, &part);
-        }
+        if (code == 0)
+            code = add_part(body, &part, boundary);
         finish_part(&part);
         if (code != 0)
             return code;
-        body_add_memory(body, "\r\n", 2);
     }
-    char *end = must_print("--%s--\r\n", boundary);
-    body_add_memory(body, end, strlen(end));
-    free(end);
-    return 0;
+    if (formdata_end(body, boundary) == 0)
+        return 0;
+    say("the form does not fit the memory");
+    return EXIT_READ;
 }

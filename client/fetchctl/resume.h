@@ -2,7 +2,7 @@
 #ifndef FETCHCTL_RESUME_H
 #define FETCHCTL_RESUME_H
 
-#include "body.h"
+#include "client/body.h"
 
 #include <fetchd/client.h>
 

@@ -2,7 +2,7 @@
 #ifndef FETCHCTL_TRANSFER_H
 #define FETCHCTL_TRANSFER_H
 
-#include "body.h"
+#include "client/body.h"
 #include "options.h"
 #include "output.h"
 #include "progress.h"

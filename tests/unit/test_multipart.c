@@ -1,5 +1,6 @@
 /* fetchctl/multipart.c and body.c: forms from -F, bodies in pieces. */
 #include "client/fetchctl/multipart.h"
+#include "client/formdata.h"
 
 #include "client/fetchctl/options.h"
 #include "unit.h"
@@ -115,9 +116,9 @@ static void what_is_no_form_is_refused(void **state)
 static void boundaries_differ(void **state)
 {
     (void)state;
-    char one[MULTIPART_BOUNDARY_BYTES], two[MULTIPART_BOUNDARY_BYTES];
-    assert_int_equal(multipart_boundary(one), 0);
-    assert_int_equal(multipart_boundary(two), 0);
+    char one[FORMDATA_BOUNDARY_BYTES], two[FORMDATA_BOUNDARY_BYTES];
+    assert_int_equal(formdata_boundary(one), 0);
+    assert_int_equal(formdata_boundary(two), 0);
     assert_int_equal(strlen(one), 46);
     assert_string_not_equal(one, two);
 }

@@ -417,6 +417,51 @@ FETCHD_API int fetchd_finish_body(struct fetchd_request *request);
  * FETCHD_REWOUND then, before their time is over. Says it once: write the body again from its start. */
 FETCHD_API bool fetchd_rewound(struct fetchd_request *request);
 
+/* ---- multipart forms (RFC 7578), as the body that goes up ----
+ *
+ *     struct fetchd_part parts[] = { { .name = "title", .data = "Spring", .size = 6 },
+ *                                    { .name = "photo", .path = "/home/me/spring.png" } };
+ *     struct fetchd_form *form = fetchd_form_open(parts, 2);
+ *     struct fetchd_header type = { "Content-Type", fetchd_form_type(form) };
+ *     struct fetchd_options options = { .size = sizeof options, .url = url, .method = "POST",
+ *                                       .headers = &type, .header_count = 1,
+ *                                       .body_streamed = true, .body_length = fetchd_form_size(form) };
+ *     struct fetchd_request *request = fetchd_start(client, &options, NULL);
+ *     while ((got = fetchd_form_read(form, buffer, sizeof buffer)) > 0
+ *            && fetchd_write(request, buffer, (size_t)got, -1) == got)
+ *         ;
+ *     fetchd_finish_body(request);
+ *     fetchd_form_close(form);
+ *
+ * Files are opened by fetchd_form_open() and read by this process when their turn comes: neither the daemon
+ * nor a worker opens a path. A form belongs to no client, and to one thread at a time. */
+struct fetchd_part {
+    const char *name;
+    const void *data;          /* the value, copied ... */
+    size_t size;
+    const char *path;          /* ... or a file, "-" for stdin; NULL: `data` */
+    const char *filename;      /* that the server is told; NULL: the last part of `path`, none for data */
+    const char *type;          /* Content-Type; NULL: by the ending of `path`, none for data */
+};
+
+struct fetchd_form;
+
+/* NULL with errno set: a file can't be opened, memory is short. Strings are copied. */
+FETCHD_API struct fetchd_form *fetchd_form_open(const struct fetchd_part *parts, size_t count);
+FETCHD_API void fetchd_form_close(struct fetchd_form *form);   /* NULL is allowed */
+
+/* "multipart/form-data; boundary=...", which lives as long as the form. */
+FETCHD_API const char *fetchd_form_type(const struct fetchd_form *form);
+
+/* Bytes in all, for body_length; 0 when a part is no regular file: then nobody knows. */
+FETCHD_API uint64_t fetchd_form_size(const struct fetchd_form *form);
+
+/* The next bytes: how many, 0 at the end, -1 with errno set (EIO: a file became shorter meanwhile). */
+FETCHD_API int64_t fetchd_form_read(struct fetchd_form *form, void *buffer, size_t size);
+
+/* Back to the start, for FETCHD_REWOUND. 0, or -1 when a part is no regular file. */
+FETCHD_API int fetchd_form_rewind(struct fetchd_form *form);
+
 /* ---- waiting for one request ---- */
 
 /* The response, which lives as long as the request; NULL when the time is over or the request

@@ -1,9 +1,7 @@
 /* A body that goes up: pieces of memory and files one after the other, read in order and, where the
  * files allow it, again from the start. */
-#ifndef FETCHCTL_BODY_H
-#define FETCHCTL_BODY_H
-
-#include "client/text.h"
+#ifndef CLIENT_BODY_H
+#define CLIENT_BODY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +27,8 @@ struct body {
 void body_init(struct body *body);
 void body_finish(struct body *body);
 
-void body_add_memory(struct body *body, const void *data, size_t size);
+/* Copies it. 0, or -1 with errno set. */
+int body_add_memory(struct body *body, const void *data, size_t size);
 
 /* Opens the file, stdin for "-". 0, or -1 with errno set. */
 int body_add_file(struct body *body, const char *path);

@@ -1,8 +1,6 @@
 /* Bodies in pieces. */
 #include "body.h"
 
-#include "memory.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -26,19 +24,39 @@ void body_finish(struct body *body)
     body_init(body);
 }
 
-static void add_piece(struct body *body, struct body_piece piece)
+static int add_piece(struct body *body, struct body_piece piece)
 {
-    body->pieces = must_resize(body->pieces, body->count + 1, sizeof *body->pieces);
+    struct body_piece *pieces = realloc(body->pieces, (body->count + 1) * sizeof *pieces);
+    if (!pieces)
+        return -1;
+    body->pieces = pieces;
     body->pieces[body->count++] = piece;
     if (piece.size == UINT64_MAX || body->length == UINT64_MAX)
         body->length = UINT64_MAX;
     else
         body->length += piece.size;
+    return 0;
 }
 
-void body_add_memory(struct body *body, const void *data, size_t size)
+int body_add_memory(struct body *body, const void *data, size_t size)
 {
-    add_piece(body, (struct body_piece){ must_copy_bytes(data, size), -1, size });
+    char *copy = malloc(size + 1);
+    if (!copy)
+        return -1;
+    if (size > 0)
+        memcpy(copy, data, size);
+    if (add_piece(body, (struct body_piece){ copy, -1, size }) == 0)
+        return 0;
+    free(copy);
+    return -1;
+}
+
+static int close_with(int fd, int error)
+{
+    if (fd > STDIN_FILENO)
+        close(fd);
+    errno = error;
+    return -1;
 }
 
 int body_add_file(struct body *body, const char *path)
@@ -47,14 +65,13 @@ int body_add_file(struct body *body, const char *path)
     int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode)) {
-        errno = S_ISDIR(status.st_mode) ? EISDIR : errno;
-        if (fd > STDIN_FILENO)
-            close(fd);
-        return -1;
-    }
+    if (fstat(fd, &status) < 0)
+        return close_with(fd, errno);
+    if (S_ISDIR(status.st_mode))
+        return close_with(fd, EISDIR);
     bool is_file = S_ISREG(status.st_mode) && fd != STDIN_FILENO;
-    add_piece(body, (struct body_piece){ NULL, fd, is_file ? (uint64_t)status.st_size : UINT64_MAX });
+    if (add_piece(body, (struct body_piece){ NULL, fd, is_file ? (uint64_t)status.st_size : UINT64_MAX }) < 0)
+        return close_with(fd, ENOMEM);
     body->rewindable = body->rewindable && is_file;
     return 0;
 }
