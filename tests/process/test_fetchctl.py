@@ -110,6 +110,32 @@ class Options(TestCase):
             with self.subTest(words=words):
                 self.assertEqual(self.ask('get', *words, URL), dict(url=URL, method='GET', **expected))
 
+    def test_ways_credentials_and_tls(self):
+        pin = 'sha256//' + 'A' * 43 + '='
+        for name, text in (('ca', b'ca'), ('pca', b'proxy ca')):
+            (self.folder / name).write_bytes(text)
+        for words, expected in (
+                (['--digest', '-u', 'u:p'], dict(credentials=b'u:p', auth='digest')),
+                (['--anyauth', '-u', 'u:p'], dict(credentials=b'u:p', auth='any')),
+                (['--oauth2-bearer', 'token'], dict(bearer=b'token')),
+                (['-x', 'p', '-U', 'u:p', '--proxy-digest'],
+                 dict(proxy='p', proxy_credentials=b'u:p', proxy_auth='digest')),
+                (['--socks4', 'h:1'], dict(proxy='socks4://h:1')),
+                (['--socks4a', 'h:1'], dict(proxy='socks4a://h:1')),
+                (['--socks5', 'h'], dict(proxy='socks5://h')),
+                (['--socks5-hostname', 'h'], dict(proxy='socks5h://h')),
+                (['-x', 'https://p', '--proxy-cacert', 'pca', '--proxy-insecure'],
+                 dict(proxy='https://p', proxy_ca_pem=b'proxy ca', proxy_insecure=True)),
+                (['--proxy-pool', 'p', '--proxy-key', 'k'], dict(proxy_pool='p', proxy_key='k')),
+                (['--connect-to', 'a:1:b:2', '--connect-to', '::c:'], dict(connect_to=['a:1:b:2', '::c:'])),
+                (['--extra-cacert', 'ca'], dict(ca_pem=b'ca', ca_extends=True)),
+                (['--cacert', 'ca'], dict(ca_pem=b'ca')), (['--pinnedpubkey', pin], dict(pinned_key=pin)),
+                (['--tlsv1.2', '--tls-max', '1.3'], dict(tls_min='1.2', tls_max='1.3')),
+                (['--tls-timeout', '1.5'], dict(tls_timeout_ms=1500)),
+                (['-w', '%{certs}'], dict(want_certs=True))):
+            with self.subTest(words=words):
+                self.assertEqual(self.ask('get', *words, URL), dict(url=URL, method='GET', **expected))
+
     def test_headers(self):
         (self.folder / 'h').write_text('X-A: 1\r\n\nX-B:2\n')
         for words, expected in ((['-H', 'A: b', '-HC:d', '-H', 'Empty;'], {'A': 'b', 'C': 'd', 'Empty': ''}),
