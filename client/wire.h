@@ -5,16 +5,14 @@
 
 #include "ipc/buffer.h"
 #include "ipc/frame.h"
+#include "ipc/parcels.h"
 
 #include <stdbool.h>
-
-struct parcel;
 
 struct wire {
     int fd;                    /* -1: not connected */
     struct ipc_buffer out;
-    uint64_t sent_bytes;
-    struct parcel *parcels;    /* descriptors on their way out, oldest first */
+    struct ipc_parcels parcels;   /* descriptors on their way out */
     bool out_full;             /* the kernel took less than there was */
     bool out_broken;           /* nothing can be sent any more */
     bool ended;                /* nothing comes any more */

@@ -18,13 +18,6 @@
 #define MSG_NOSIGNAL 0   /* the socket has SO_NOSIGPIPE there */
 #endif
 
-/* A descriptor that leaves with one byte of the stream. */
-struct parcel {
-    struct parcel *next;
-    uint64_t at;     /* that byte */
-    int fd;
-};
-
 void wire_init(struct wire *wire)
 {
     *wire = (struct wire){ .fd = -1 };
@@ -53,24 +46,14 @@ int wire_open(struct wire *wire, int fd)
     wire->in_start = wire->in_end = 0;
     wire->out_full = wire->out_broken = wire->ended = false;
     wire->ended_errno = 0;
-    wire->sent_bytes = 0;
     return 0;
-}
-
-static void drop_parcel(struct wire *wire)
-{
-    struct parcel *parcel = wire->parcels;
-    wire->parcels = parcel->next;
-    close(parcel->fd);
-    free(parcel);
 }
 
 void wire_close(struct wire *wire)
 {
     if (wire->fd >= 0)
         close(wire->fd);
-    while (wire->parcels)
-        drop_parcel(wire);
+    ipc_parcels_drop(&wire->parcels);
     wire->fd = -1;
     wire->in_start = wire->in_end = 0;
     ipc_buffer_finish(&wire->out);
@@ -85,42 +68,12 @@ static void break_out(struct wire *wire)
 
 int wire_attach(struct wire *wire, int fd)
 {
-    struct parcel **last = &wire->parcels, *parcel = malloc(sizeof *parcel);
-    if (!parcel)
-        return -1;
-    *parcel = (struct parcel){ .at = wire->sent_bytes + ipc_buffer_length(&wire->out),
-                               .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0) };
-    if (parcel->fd < 0) {
-        free(parcel);
-        return -1;
-    }
-    while (*last)
-        last = &(*last)->next;
-    *last = parcel;
-    return 0;
-}
-
-/* Up to the next descriptor's byte, or that one byte with it. */
-static ssize_t send_some(struct wire *wire, size_t length)
-{
-    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-    struct parcel *parcel = wire->parcels;
-    if (!parcel)
-        return send(wire->fd, ipc_buffer_data(&wire->out), length, flags);
-    if (parcel->at > wire->sent_bytes) {
-        uint64_t before = parcel->at - wire->sent_bytes;
-        return send(wire->fd, ipc_buffer_data(&wire->out), before < length ? (size_t)before : length, flags);
-    }
-    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control
-        = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-    struct iovec iovec = { ipc_buffer_data(&wire->out), 1 };
-    struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
-                              .msg_controllen = sizeof control.bytes };
-    memcpy(CMSG_DATA(&control.header), &parcel->fd, sizeof parcel->fd);
-    ssize_t sent = sendmsg(wire->fd, &message, flags);
-    if (sent > 0)
-        drop_parcel(wire);
-    return sent;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy >= 0 && ipc_parcels_add(&wire->parcels, &wire->out, copy) == 0)
+        return 0;
+    if (copy >= 0)
+        close(copy);
+    return -1;
 }
 
 void wire_write(struct wire *wire)
@@ -131,8 +84,8 @@ void wire_write(struct wire *wire)
             break_out(wire);
             return;
         }
-        bool parcels = wire->parcels;
-        ssize_t sent = send_some(wire, length);
+        bool parcels = wire->parcels.first;
+        ssize_t sent = ipc_parcels_send(&wire->parcels, wire->fd, &wire->out, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)) {
@@ -143,8 +96,6 @@ void wire_write(struct wire *wire)
             break_out(wire);
             return;
         }
-        ipc_buffer_consume(&wire->out, (size_t)sent);
-        wire->sent_bytes += (uint64_t)sent;
         wire->out_full = (size_t)sent < length && !parcels;
         if (wire->out_full)
             return;

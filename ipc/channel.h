@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "frame.h"
 #include "message.h"
+#include "parcels.h"
 
 #include <stdbool.h>
 #include <uv.h>
@@ -29,8 +30,6 @@ struct ipc_hub {
 int ipc_hub_init(struct ipc_hub *hub, uv_loop_t *loop);   /* 0 or a libuv error */
 void ipc_hub_close(struct ipc_hub *hub);                  /* its handle closes in the loop */
 void ipc_hub_finish(struct ipc_hub *hub);                 /* after the loop ended */
-
-struct ipc_parcel;
 
 struct ipc_channel_calls {
     /* One whole frame; it and its body live until the call returns. The callee may close the
@@ -55,8 +54,7 @@ struct ipc_channel {
     bool open, dirty, ended, reading, resumed, wants_write;
     int descriptors[8];          /* received, not yet taken, oldest first */
     unsigned descriptor_count;
-    struct ipc_parcel *parcels;  /* descriptors on their way out, oldest first */
-    uint64_t sent_bytes;         /* since the channel was opened */
+    struct ipc_parcels parcels;  /* descriptors on their way out */
     union { uv_poll_t poll; uv_pipe_t pipe; uv_handle_t handle; } uv;
     int fd, polled;              /* Unix: owned; the events its poll waits for */
 };

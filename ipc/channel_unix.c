@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,13 +24,6 @@
 union control {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS)];
-};
-
-/* A descriptor that leaves with one byte of the stream. */
-struct ipc_parcel {
-    struct ipc_parcel *next;
-    uint64_t at;     /* that byte */
-    int fd;
 };
 
 static void keep_descriptor(struct ipc_channel *channel, int fd)
@@ -155,53 +147,14 @@ int ipc_channel_platform_open(struct ipc_channel *channel, int fd)
 
 int ipc_channel_platform_attach(struct ipc_channel *channel, int fd)
 {
-    struct ipc_parcel **last = &channel->parcels, *parcel = malloc(sizeof *parcel);
-    if (!parcel)
-        return -1;
-    *parcel = (struct ipc_parcel){ .at = channel->sent_bytes + ipc_buffer_length(&channel->out), .fd = fd };
-    while (*last)
-        last = &(*last)->next;
-    *last = parcel;
-    return 0;
-}
-
-static void drop_parcel(struct ipc_channel *channel)
-{
-    struct ipc_parcel *parcel = channel->parcels;
-    channel->parcels = parcel->next;
-    close(parcel->fd);
-    free(parcel);
-}
-
-/* Up to the next descriptor's byte, or from there on with it. */
-static ssize_t send_some(struct ipc_channel *channel)
-{
-    struct ipc_parcel *parcel = channel->parcels;
-    struct iovec iovec = { ipc_buffer_data(&channel->out), ipc_buffer_length(&channel->out) };
-    if (!parcel)
-        return send(channel->fd, iovec.iov_base, iovec.iov_len, SEND_FLAGS);
-    if (parcel->at > channel->sent_bytes) {
-        uint64_t before = parcel->at - channel->sent_bytes;
-        return send(channel->fd, iovec.iov_base, before < iovec.iov_len ? (size_t)before : iovec.iov_len, SEND_FLAGS);
-    }
-    union control control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
-                                          .cmsg_type = SCM_RIGHTS } };
-    struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
-                              .msg_controllen = CMSG_SPACE(sizeof(int)) };
-    if (parcel->next && parcel->next->at - channel->sent_bytes < iovec.iov_len)
-        iovec.iov_len = (size_t)(parcel->next->at - channel->sent_bytes);
-    memcpy(CMSG_DATA(&control.header), &parcel->fd, sizeof parcel->fd);
-    ssize_t sent = sendmsg(channel->fd, &message, SEND_FLAGS);
-    if (sent > 0)
-        drop_parcel(channel);
-    return sent;
+    return ipc_parcels_add(&channel->parcels, &channel->out, fd);
 }
 
 void ipc_channel_platform_write(struct ipc_channel *channel)
 {
     struct ipc_buffer *out = &channel->out;
     while (ipc_buffer_length(out) > 0) {
-        ssize_t sent = send_some(channel);
+        ssize_t sent = ipc_parcels_send(&channel->parcels, channel->fd, out, SEND_FLAGS);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -214,8 +167,6 @@ void ipc_channel_platform_write(struct ipc_channel *channel)
             channel->reading = true;
             return;
         }
-        ipc_buffer_consume(out, (size_t)sent);
-        channel->sent_bytes += (uint64_t)sent;
     }
 }
 
@@ -226,8 +177,7 @@ static void on_uv_closed(uv_handle_t *handle)
     for (unsigned i = 0; i < channel->descriptor_count; i++)
         close(channel->descriptors[i]);
     channel->descriptor_count = 0;
-    while (channel->parcels)
-        drop_parcel(channel);
+    ipc_parcels_drop(&channel->parcels);
     ipc_channel_closed(channel);
 }
 
