@@ -3,15 +3,13 @@ there (ICMP, RFC 792): a connected UDP socket then fails with "connection refuse
 
     with Hole(port) as hole:
         hole.swallow(refuse_first=True)
-        hole.until_swallowed(2)         # packets, from senders that came since
+        hole.new_senders()              # packets, from senders that came since
         hole.pass_on()
 """
 import contextlib
 import socket
 import struct
 import threading
-
-from . import proc
 
 HERE = '127.0.0.1'
 
@@ -48,9 +46,9 @@ class Hole:
     def pass_on(self):
         self.swallows = False
 
-    def until_swallowed(self, count):
-        """... from senders that were unknown before."""
-        proc.until(lambda: sum(peer not in self.backs for peer in self.swallowed) >= count, 30, 'a new sender')
+    def new_senders(self):
+        """How many packets were swallowed of senders that were unknown before."""
+        return sum(peer not in self.backs for peer in list(self.swallowed))
 
     def there(self):
         with contextlib.suppress(OSError):
