@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import paths, proc, tap
 
-COMPLAINTS = re.compile(r'AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|Assertion .* failed')
+COMPLAINTS = re.compile(r'AddressSanitizer|ThreadSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|Assertion .* failed')
 
 
 def rules(allow):
