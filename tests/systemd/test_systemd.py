@@ -239,6 +239,8 @@ class Service(Installed):
             status = self.status_of(pid)
             self.assertEqual((status['NoNewPrivs'], status['Seccomp'], int(status['CapBnd'], 16), int(status['CapEff'], 16)),
                              ('1', '2', 0, 0))
+        own, *workers = [int(self.status_of(pid)['Seccomp_filters']) for pid in (self.pid(), *self.workers().values())]
+        self.assertTrue(all(count > own for count in workers), 'the unit keeps workers from confining themselves')
         inside = ('nsenter', '--target=%d' % self.pid(), '--mount')
         self.assertNotEqual(self.try_in(*inside, 'touch', '/usr/here').returncode, 0)
         self.assertEqual(self.run_in(*inside, 'ls', '/home').strip(), '')
