@@ -55,6 +55,10 @@ class Features(unittest.TestCase):
                  for section, cells in rows((TESTS / 'features.md').read_text()) if complaint(cells)]
         self.assertEqual(wrong, [])
 
+    def test_no_section_is_without_a_row(self):
+        text = (TESTS / 'features.md').read_text()
+        self.assertEqual([title for title in re.findall('^## (.*)$', text, re.M) if title not in dict(rows(text))], [])
+
     def test_no_item_has_two_rows(self):
         items = [(section, cells[0]) for section, cells in rows((TESTS / 'features.md').read_text())]
         self.assertEqual(sorted(item for item in set(items) if items.count(item) > 1), [])
