@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from process.fake import BAD, GOOD, FakeDaemon  # noqa: E402
-from support import paths, proc, tap  # noqa: E402
+from support import certs, paths, proc, tap  # noqa: E402
 
 MIB = 1 << 20
 
@@ -70,8 +70,7 @@ class Knowledge(unittest.TestCase):
                    SECRET='canary')
         leak = os.open('/dev/null', os.O_RDONLY)    # inheritable, as a careless parent leaves it
         os.set_inheritable(leak, True)
-        ca = paths.folder('ca') / 'ca.pem'
-        ca.write_text('-----BEGIN CERTIFICATE-----\nnot one\n-----END CERTIFICATE-----\n')
+        ca = certs.Authority(paths.folder('ca')).cert_path
         with FakeDaemon('good', env=env, ca=ca, allow=[4433]) as fetchd, fetchd.connect() as c:
             c.get(GOOD, method='POST', body=b'x', headers=[['Authorization', 'secret']], principal=999,
                   from_public=True)

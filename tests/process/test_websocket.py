@@ -322,7 +322,7 @@ class Way(Case):
     def test_proxies_that_refuse_have_names(self):
         with self.worker() as w, Tunnel(user='me', password='secret') as strict, Tunnel(refuse=502) as broken:
             self.failed(w.finish(w.begin(self.echo.url(), proxy='http://127.0.0.1:%d' % strict.port)), 'proxy.auth')
-            self.failed(w.finish(w.begin(self.echo.url(), proxy=broken.url)), 'proxy.failed')
+            self.failed(w.finish(w.begin(self.echo.url(), proxy=broken.url)), 'proxy.target')
 
     def test_a_certificate_that_is_not_trusted_is_refused(self):
         with self.worker(ca_pem=b'') as w:

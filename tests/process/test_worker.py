@@ -283,9 +283,9 @@ class Fetching(Case):
         self.addCleanup(server.stop)
         allow = ['127.0.0.1:%d' % server.port, '127.0.0.1:%d' % server.data_port]
         with self.worker(allow=allow) as w:
-            answer = self.good(w.get('ftp://127.0.0.1:%d/file' % server.port))
+            answer = self.good(w.get('ftp://127.0.0.1:%d/file' % server.port), 150)
             self.assertEqual(answer.sha256, bodies.sha256(server.content))
-            self.failed(w.get('ftp://127.0.0.1:%d/missing' % server.port), 'ftp.failed')
+            self.failed(w.get('ftp://127.0.0.1:%d/missing' % server.port), 'ftp.not_found')
         with self.worker(allow=allow[:1]) as w:
             self.failed(w.get('ftp://127.0.0.1:%d/file' % server.port), 'policy.denied')
 
