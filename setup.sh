@@ -30,7 +30,7 @@ test_packages=(
   clang libclang-rt-dev clang-format
   nginx libnginx-mod-http-echo caddy openssl libcurl4-openssl-dev
   python3 python3-msgpack python3-h2 python3-cryptography python3-websockets websocketd
-  python3-brotli python3-zstandard zsh
+  python3-brotli python3-zstandard zsh iproute2
   python3-httpbin python3-gunicorn
   tinyproxy microsocks dante-server
   python3-pyftpdlib python3-openssl vsftpd
