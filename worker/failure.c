@@ -14,7 +14,7 @@ enum when {
     PROXY_TLS,                                 /* the handshake was, or is, with the proxy */
     PROXY_UNREACHED, PROXY_REFUSED,            /* no TCP connection to it */
     PROXY_OPENING,                             /* it is connected and has not opened the way */
-    OF_FTP, FTP_BUSY,                          /* an FTP URL; its server said 421 */
+    OF_FTP, FTP_BUSY, FTP_OUT_OF_STEP,         /* an FTP URL; its server said 421; said no no */
 };
 
 /* When asking again can harm nothing. */
@@ -40,6 +40,10 @@ static const struct row {
     ROW(URL_MALFORMAT, ALWAYS, REQUEST_INVALID, HERE, NEVER),
     ROW(BAD_FUNCTION_ARGUMENT, ALWAYS, REQUEST_INVALID, HERE, NEVER),
 
+    /* A good word, but not to what was said last: pyftpdlib under load ends idle data connections with one. */
+    ROW(FTP_COULDNT_RETR_FILE, FTP_OUT_OF_STEP, RECEIVE_FAILED, HERE, IF_IDEMPOTENT),
+    ROW(FTP_WEIRD_PASV_REPLY, FTP_OUT_OF_STEP, RECEIVE_FAILED, HERE, IF_IDEMPOTENT),
+    ROW(FTP_COULDNT_USE_REST, FTP_OUT_OF_STEP, RECEIVE_FAILED, HERE, IF_IDEMPOTENT),
     /* Of FTP, what means something else elsewhere. 421: the server ends the connection. */
     ROW(OPERATION_TIMEDOUT, FTP_BUSY, FTP_UNAVAILABLE, HERE, IF_IDEMPOTENT),
     ROW(WEIRD_SERVER_REPLY, FTP_BUSY, FTP_UNAVAILABLE, HERE, IF_IDEMPOTENT),
@@ -200,6 +204,9 @@ static bool applies(enum when when, const struct failure_context *context)
     case IN_BODY: return context->phase == PHASE_BODY;
     case IN_HEADERS: return context->phase == PHASE_SEND || context->phase == PHASE_WAIT;
     case OF_FTP: return context->is_ftp;
+    case FTP_OUT_OF_STEP:   /* 227 and 229 are right where they are, and can't be read */
+        return context->is_ftp && context->ftp_reply < 400 && context->ftp_reply != 227
+            && context->ftp_reply != 229;
     case FTP_BUSY: return context->is_ftp && context->ftp_reply == 421;
     }
     return false;

@@ -533,7 +533,9 @@ void transfer_on_curl_done(CURL *curl, CURLcode result)
     char *private = NULL;
     curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
     struct transfer *transfer = ((struct easy *)(void *)private)->transfer;
-    if (result == CURLE_HTTP2)
+    /* An FTP server that may be out of step stays so: each reply is then taken for that to the next command. */
+    bool out_of_step = !transfer->is_http && result != CURLE_OK && result != CURLE_REMOTE_FILE_NOT_FOUND;
+    if (result == CURLE_HTTP2 || out_of_step)
         easy_break_connection(transfer->easy);
     bool cut_hop = transfer->is_hop && result == CURLE_WRITE_ERROR;   /* its body was too long to drop */
     if (transfer->failure.error != IPC_ERROR_NONE) {

@@ -597,6 +597,31 @@ class Hostile(Ftp):
             self.bad(c.finish(id), 'cancelled')
         fetchd.until_idle()
 
+    def test_a_server_out_of_step_is_asked_anew(self):
+        """One reply too many, once, as from pyftpdlib under load: nobody else gets that connection."""
+        once = []
+        def type_(session):
+            session.say('200 fine')
+            if not once:
+                once.append(session)
+                session.say('226 done')
+        server = self.script(TYPE=type_)
+        fetchd = self.daemon(server, workers=1)
+        with fetchd.connect() as c:
+            answer = c.get(server.url('/folder/'))
+            self.assertIsNone(answer.error, answer.done)
+            self.assertEqual(answer.done['attempts'], 2)
+            self.assertEqual(c.get(server.url()).body, CONTENT)
+        self.assertEqual(server.connections, 2)
+
+    def test_a_connection_with_a_failure_is_not_used_again(self):
+        server = self.script(RETR='450 busy')
+        fetchd = self.daemon(server, workers=1)
+        with fetchd.connect() as c:
+            for _ in range(2):
+                self.bad(c.get(server.url()), 'ftp.failed')
+        self.assertEqual(server.connections, 2)
+
     def test_a_busy_server_is_tried_again(self):
         replies = ['421 too many', '421 too many', '220 ready']
         server = self.script(CONNECT=lambda session: replies.pop(0))

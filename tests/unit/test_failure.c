@@ -184,6 +184,9 @@ static void ftp_has_names_of_its_own(void **state)
         { CURLE_TOO_LARGE, 0, "headers.too_large" },
         { CURLE_UPLOAD_FAILED, 553, "ftp.upload_refused" },
         { CURLE_USE_SSL_FAILED, 500, "ftp.tls_refused" },
+        { CURLE_FTP_WEIRD_PASV_REPLY, 250, "receive.failed" },
+        { CURLE_FTP_WEIRD_PASV_REPLY, 500, "ftp.failed" },
+        { CURLE_FTP_COULDNT_RETR_FILE, 226, "receive.failed" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct failure failure;
