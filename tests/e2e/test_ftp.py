@@ -60,8 +60,10 @@ class Good:
 
     @classmethod
     def tearDownClass(cls):
-        super().tearDownClass()
-        cls.server.stop()
+        try:
+            super().tearDownClass()
+        finally:
+            cls.server.stop()
 
     options = {}
 
