@@ -234,6 +234,15 @@ static enum arrival on_control_reply(struct fetchd_client *client, struct fetchd
     return QUIET;
 }
 
+/* As it came: session.c makes structs of it. */
+static enum arrival keep_answer(struct fetchd_client *client, const struct ipc_frame *frame)
+{
+    text_add(&client->question.answer, frame->body, frame->body_length);
+    client->question.type = frame->type;
+    client->question.answered = true;
+    return QUIET;
+}
+
 static enum arrival on_session_reply(struct fetchd_client *client, struct fetchd_request *request,
                                      const struct ipc_frame *frame)
 {
@@ -245,23 +254,14 @@ static enum arrival on_session_reply(struct fetchd_client *client, struct fetchd
         return BROKEN;
     if (reply.error)
         fail_question(client, reply.error);
-    text_add(&client->question.answer, frame->body, frame->body_length);
-    client->question.type = frame->type;
-    client->question.answered = true;
-    return QUIET;
+    return keep_answer(client, frame);
 }
 
-/* Kept as it came: session.c makes structs of it. */
 static enum arrival on_session_state(struct fetchd_client *client, struct fetchd_request *request,
                                      const struct ipc_frame *frame)
 {
     (void)request;
-    if (!is_asked(client, frame))
-        return QUIET;
-    text_add(&client->question.answer, frame->body, frame->body_length);
-    client->question.type = frame->type;
-    client->question.answered = true;
-    return QUIET;
+    return is_asked(client, frame) ? keep_answer(client, frame) : QUIET;
 }
 
 /* A question that is refused ends as a request would. */

@@ -3,9 +3,9 @@
 
 #include "control.h"
 #include "daemon.h"
+#include "feature.h"
 #include "jar_control.h"
 #include "log.h"
-#include "output.h"
 #include "request.h"
 #include "status.h"
 
@@ -23,7 +23,6 @@ static void violation(struct session *session, const char *message)
 
 static void on_hello(struct session *session, const struct ipc_frame *frame, const union ipc_any *message)
 {
-    struct ipc_text features[] = { IPC_TEXT("output") };
     const struct ipc_hello *hello = &message->hello;
     struct ipc_welcome welcome;
     (void)frame;
@@ -35,12 +34,9 @@ static void on_hello(struct session *session, const struct ipc_frame *frame, con
         session_fail(session, IPC_ERROR_PROTOCOL_VERSION, text);
         return;
     }
-    if (hello->require.count > 0) {
-        char text[128];
-        snprintf(text, sizeof text, "this daemon lacks the required feature \"%.*s\"",
-                 (int)(hello->require.items[0].length < 64 ? hello->require.items[0].length : 64),
-                 hello->require.items[0].data);
-        session_fail(session, IPC_ERROR_REQUEST_UNSUPPORTED, text);
+    char lack[160];
+    if (features_lack(&hello->require, lack, sizeof lack)) {
+        session_fail(session, IPC_ERROR_REQUEST_UNSUPPORTED, lack);
         return;
     }
     session->greeted = true;
@@ -52,7 +48,7 @@ static void on_hello(struct session *session, const struct ipc_frame *frame, con
     welcome.server = IPC_TEXT("fetchd " FETCHD_VERSION);
     welcome.instance = ipc_text(session->daemon->instance);
     welcome.streams = session->daemon->conf->streams;
-    welcome.features = (struct ipc_texts){ features, output_is_supported() ? 1 : 0 };
+    welcome.features = features_all();
     session_send(session, IPC_WELCOME, 0, &welcome);
     if (session->daemon->state != DAEMON_RUNNING)
         session_say_goaway(session);

@@ -2,6 +2,7 @@
 #include "request.h"
 
 #include "daemon.h"
+#include "feature.h"
 #include "jar.h"
 #include "log.h"
 #include "output.h"
@@ -538,16 +539,6 @@ static struct request *create(struct session *session, uint32_t id, const struct
     return request;
 }
 
-static const char *missing_feature(const struct ipc_texts *wanted, char *ret_text, size_t size)
-{
-    if (wanted->count == 0)
-        return NULL;
-    /* This version has no features beyond its messages. */
-    snprintf(ret_text, size, "this daemon lacks the required feature \"%.*s\"", (int)wanted->items[0].length,
-             wanted->items[0].data);
-    return ret_text;
-}
-
 /* What the operator does not let requests ask for. */
 static const char *not_allowed(const struct conf *conf, const struct ipc_fetch *fetch)
 {
@@ -638,7 +629,7 @@ void request_accept(struct session *session, uint32_t id, const struct ipc_frame
     session->principal->accepted++;
     if (daemon->state != DAEMON_RUNNING) {
         refuse(session, id, IPC_ERROR_DRAINING, true, NULL);
-    } else if (missing_feature(&fetch->require, text, sizeof text)) {
+    } else if (features_lack(&fetch->require, text, sizeof text)) {
         refuse(session, id, IPC_ERROR_REQUEST_UNSUPPORTED, false, text);
     } else if ((reason = not_allowed(daemon->conf, fetch))) {
         refuse(session, id, IPC_ERROR_ACCESS_DENIED, false, reason);

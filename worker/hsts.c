@@ -1,6 +1,7 @@
 /* Strict-Transport-Security. */
 #include "hsts.h"
 
+#include "blank.h"
 #include "check.h"
 
 #include <string.h>
@@ -8,22 +9,6 @@
 #define LONGEST_S ((uint64_t)10 * 366 * 24 * 3600)
 
 struct directives { bool has_max_age, subdomains, broken; uint64_t max_age_s; };
-
-static bool is_blank(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct ipc_bytes trim(struct ipc_bytes bytes)
-{
-    while (bytes.length > 0 && is_blank(bytes.data[0])) {
-        bytes.data++;
-        bytes.length--;
-    }
-    while (bytes.length > 0 && is_blank(bytes.data[bytes.length - 1]))
-        bytes.length--;
-    return bytes;
-}
 
 /* 6.1.1: digits, perhaps quoted. */
 static bool read_seconds(struct ipc_bytes value, uint64_t *ret_seconds)
@@ -47,9 +32,9 @@ static void take(struct directives *directives, struct ipc_bytes text)
 {
     const uint8_t *equals = text.length > 0 ? memchr(text.data, '=', text.length) : NULL;
     size_t length = equals ? (size_t)(equals - text.data) : text.length;
-    struct ipc_bytes name = trim((struct ipc_bytes){ text.data, length }), value = { NULL, 0 };
+    struct ipc_bytes name = blank_trim((struct ipc_bytes){ text.data, length }), value = { NULL, 0 };
     if (equals)
-        value = trim((struct ipc_bytes){ equals + 1, text.length - length - 1 });
+        value = blank_trim((struct ipc_bytes){ equals + 1, text.length - length - 1 });
     if (check_name_is(name, "max-age")) {
         directives->broken |= directives->has_max_age || !read_seconds(value, &directives->max_age_s);
         directives->has_max_age = true;

@@ -1,6 +1,7 @@
 /* A curl_slist in one allocation. */
 #include "lines.h"
 
+#include "blank.h"
 #include "check.h"
 #include "cookieline.h"
 #include "ipc/secret.h"
@@ -78,22 +79,11 @@ void lines_forget_expect(struct ipc_fetch *fetch)
     fetch->expect_timeout_ms = 0;
 }
 
-static struct ipc_bytes trim(struct ipc_bytes value)
-{
-    while (value.length > 0 && (value.data[0] == ' ' || value.data[0] == '\t')) {
-        value.data++;
-        value.length--;
-    }
-    while (value.length > 0 && (value.data[value.length - 1] == ' ' || value.data[value.length - 1] == '\t'))
-        value.length--;
-    return value;
-}
-
 /* "Name: value"; "Name;", which is how libcurl is told to send an empty one; "Name:" for one that is left
  * out, also when libcurl has one of its own. */
 static char *write_line(char *at, struct ipc_pair header)
 {
-    struct ipc_bytes value = trim(header.value);
+    struct ipc_bytes value = blank_trim(header.value);
     memcpy(at, header.name.data, header.name.length);
     at += header.name.length;
     *at++ = value.length > 0 || !header.value.data ? ':' : ';';

@@ -1,6 +1,7 @@
 /* Set-Cookie. */
 #include "setcookie.h"
 
+#include "blank.h"
 #include "check.h"
 #include "cookiedate.h"
 
@@ -18,22 +19,6 @@ struct attributes {
     bool has_expires, has_max_age;
     uint64_t expires_s, max_age_s;
 };
-
-static bool is_blank(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct ipc_bytes trim(struct ipc_bytes bytes)
-{
-    while (bytes.length > 0 && is_blank(bytes.data[0])) {
-        bytes.data++;
-        bytes.length--;
-    }
-    while (bytes.length > 0 && is_blank(bytes.data[bytes.length - 1]))
-        bytes.length--;
-    return bytes;
-}
 
 /* What stands before `mark`, or all; *rest becomes what stands behind it. True when it was there. */
 static bool split(struct ipc_bytes *rest, char mark, struct ipc_bytes *ret_before)
@@ -100,8 +85,8 @@ static void take_attribute(struct attributes *attributes, struct ipc_cookie *coo
 {
     struct ipc_bytes name, value = text;
     split(&value, '=', &name);
-    name = trim(name);
-    value = trim(value);
+    name = blank_trim(name);
+    value = blank_trim(value);
     if (value.length > ATTRIBUTE_BYTES)
         return;
     if (check_name_is(name, "expires"))
@@ -159,8 +144,8 @@ bool setcookie_read(struct ipc_bytes value, uint64_t now_s, struct ipc_cookie *r
     bool more = split(&value, ';', &pair);
     if (pair.length > 0 && memchr(pair.data, '=', pair.length))
         split(&pair, '=', &name);
-    cookie.name = trim(name);
-    cookie.value = trim(pair);
+    cookie.name = blank_trim(name);
+    cookie.value = blank_trim(pair);
     size_t length = cookie.name.length + cookie.value.length;
     if (length == 0 || length > PAIR_BYTES || has_control(cookie.name, true)
         || has_control(cookie.value, true))

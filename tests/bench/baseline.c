@@ -2,13 +2,13 @@
  * counted and dropped, or written to files. Built twice, on the distribution's libcurl and on ours;
  * tests/bench/run sets fetchd beside both. Easy handles are made once and used again; nothing is done
  * twice. */
+#include "clock.h"
+
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 struct run {
     const char *url, *ca_file;
@@ -20,25 +20,6 @@ struct run {
 };
 
 struct slot { struct run *run; CURL *easy; FILE *file; long bytes; };
-
-static double seconds_of(struct timeval time)
-{
-    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
-static double cpu_s(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-}
-
-static double wall_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static size_t on_curl_body(char *data, size_t one, size_t count, void *user)
 {

@@ -1,14 +1,14 @@
 /* What a program can do with a WebSocket in its own process: N messages to an echo, W of them in
  * flight, by curl_ws_send and curl_ws_recv on a socket that it polls. tests/bench/run sets fetchd
  * beside it. */
+#include "clock.h"
+
 #include <curl/curl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #define READ_BYTES (64 * 1024)
 
@@ -23,25 +23,6 @@ struct run {
     size_t received_bytes;    /* of the one that is being received */
     bool blocked;             /* the kernel takes no more now */
 };
-
-static double seconds_of(struct timeval time)
-{
-    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
-static double cpu_s(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-}
-
-static double wall_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void fail(const char *what, CURLcode result)
 {

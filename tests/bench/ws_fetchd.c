@@ -1,11 +1,11 @@
 /* ws_baseline.c's work, done through fetchd by libfetchd's waiting calls: N messages to an echo, W of
  * them in flight. */
+#include "clock.h"
+
 #include <fetchd/client.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #define WAIT_MS 10000
 
@@ -17,25 +17,6 @@ struct run {
     char *message;
     size_t sent_bytes;        /* of the message that is being sent */
 };
-
-static double seconds_of(struct timeval time)
-{
-    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
-static double cpu_s(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-}
-
-static double wall_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void fail(struct run *run, const char *what, int result)
 {

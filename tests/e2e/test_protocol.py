@@ -41,6 +41,14 @@ class Manners(World):
             c.send('HELLO', 0, dict(version_min=1, version_max=1, require=['time-travel']))
             self.assertIn('time-travel', c.closed()['message'])
 
+    def test_a_feature_that_is_there_may_be_required(self):
+        with self.fetchd.connect() as c:
+            features = c.welcome['features']
+        with self.fetchd.connect(require=features) as c:
+            self.good(c.get(self.url('/1k'), require=features))
+            error = self.bad(c.get(self.url('/1k'), require=[*features, 'time-travel']), 'request.unsupported')
+            self.assertIn('time-travel', error['message'])
+
     def test_ping_is_answered_with_its_token(self):
         with self.fetchd.connect() as c:
             for token in (0, 1, 2 ** 32, 2 ** 64 - 1):
