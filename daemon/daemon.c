@@ -372,6 +372,7 @@ void daemon_crew_is_down(struct daemon *daemon)
     close_sessions(daemon);
     close_signals(daemon);
     exporter_close(&daemon->exporter);
+    service_close();
     ipc_hub_close(&daemon->hub);
 }
 
@@ -469,6 +470,11 @@ static void on_uv_terminate(uv_signal_t *handle, int signal)
     daemon_drain(handle->data);
 }
 
+static void on_manager_drain(void *daemon)
+{
+    daemon_drain(daemon);
+}
+
 /* ---- reload ---- */
 
 static void configure_log(const struct conf *conf)
@@ -561,6 +567,12 @@ static void on_uv_hangup(uv_signal_t *handle, int signal)
     char error[CONF_ERROR_BYTES];
     (void)signal;
     daemon_reload(handle->data, error);
+}
+
+static void on_manager_reload(void *daemon)
+{
+    char error[CONF_ERROR_BYTES];
+    daemon_reload(daemon, error);
 }
 
 /* ---- start ---- */
@@ -666,6 +678,16 @@ static int start_crew(struct daemon *daemon)
     log_error("daemon: no memory for %u workers and those of classes, or more than %d classes have some", size,
               CREW_GROUPS - 1);
     return -1;
+}
+
+static const struct service_calls service_calls = { on_manager_drain, on_manager_reload };
+
+static int open_service(struct daemon *daemon)
+{
+    int status = service_open(&daemon->loop, &service_calls, daemon);
+    if (status < 0)
+        log_error("daemon: can't hear the service manager: %s", uv_strerror(status));
+    return status;
 }
 
 static void start_signal(struct daemon *daemon, uv_signal_t *handle, int signal, uv_signal_cb callback)
@@ -791,7 +813,8 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
         daemon->started_ms = uv_now(&daemon->loop);
         if (open_store(daemon) == 0 && open_listener(daemon) == 0 && open_hub(daemon) == 0) {
             start_timers(daemon);
-            if (open_exporter(daemon) == 0 && confine(daemon) == 0 && start_crew(daemon) == 0) {
+            if (open_service(daemon) == 0 && open_exporter(daemon) == 0 && confine(daemon) == 0
+                && start_crew(daemon) == 0) {
                 tell_manager(daemon, service_ready);
                 uv_run(&daemon->loop, UV_RUN_DEFAULT);
                 log_info("daemon: stopped");

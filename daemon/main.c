@@ -1,5 +1,6 @@
 /* fetchd's command line. The only caller of exit. */
 #include "daemon.h"
+#include "service.h"
 
 #include "conf/conf.h"
 
@@ -65,7 +66,7 @@ static struct arguments read_arguments(int argc, char **argv)
     return arguments;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct arguments arguments = read_arguments(argc, argv);
     uv_os_setenv("UV_USE_IO_URING", "0");   /* its calls would pass by every filter */
@@ -91,4 +92,9 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     return daemon_run(conf, &arguments.daemon);
+}
+
+int main(int argc, char **argv)
+{
+    return service_run(argc, argv, run);
 }

@@ -3,6 +3,25 @@
 #ifndef DAEMON_SERVICE_H
 #define DAEMON_SERVICE_H
 
+#include <uv.h>
+
+/* The whole program: calls `run` with the command line, or with what is left of it when the manager's half
+ * understands the rest (fetchd.exe service ...), perhaps in another thread. Returns the exit code. */
+int service_run(int argc, char **argv, int (*run)(int argc, char **argv));
+
+/* What the manager may ask for, called in the loop's thread. */
+struct service_calls {
+    void (*drain)(void *owner);    /* answer what is open, then stop; a second time: make haste */
+    void (*reload)(void *owner);
+};
+
+/* Before the loop runs; `calls` and `owner` live until service_close. 0 or a libuv error. Not needed for
+ * a manager that sends signals. */
+int service_open(uv_loop_t *loop, const struct service_calls *calls, void *owner);
+
+/* Nothing is asked for after this; its handles close in the loop. May come without an open. */
+void service_close(void);
+
 void service_ready(const char *status);
 void service_status(const char *status);
 void service_reloading(void);
