@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-static int __attribute__((format(printf, 2, 3))) refuse(struct failure *failure, const char *format, ...)
+static int __attribute__((format(gnu_printf, 2, 3))) refuse(struct failure *failure, const char *format, ...)
 {
     char reason[256];
     va_list arguments;

@@ -131,7 +131,7 @@ struct fetchd_client {
 int client_ensure_connected(struct fetchd_client *client);
 
 /* Ends the connection: each open request has failed with `code`. */
-void __attribute__((format(printf, 3, 4))) client_lose(struct fetchd_client *client,
+void __attribute__((format(gnu_printf, 3, 4))) client_lose(struct fetchd_client *client,
                                                        enum ipc_error_code code, const char *format, ...);
 
 /* Notices that this is the child of a fork and lets go of what is the parent's. */

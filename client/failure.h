@@ -12,7 +12,7 @@ struct failure {
 };
 
 /* "" as the format gives the table's text for the code. */
-void __attribute__((format(printf, 3, 4))) failure_set(struct failure *failure, enum ipc_error_code code,
+void __attribute__((format(gnu_printf, 3, 4))) failure_set(struct failure *failure, enum ipc_error_code code,
                                                        const char *format, ...);
 
 /* Copies an error with its strings; a very long message is cut. */

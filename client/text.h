@@ -20,7 +20,7 @@ void text_reset(struct text *text);
 void text_add(struct text *text, const void *data, size_t length);
 void text_add_string(struct text *text, const char *string);
 void text_add_char(struct text *text, char c);
-void __attribute__((format(printf, 2, 3))) text_addf(struct text *text, const char *format, ...);
+void __attribute__((format(gnu_printf, 2, 3))) text_addf(struct text *text, const char *format, ...);
 
 /* The string, now the caller's to free(); NULL when memory was short. The text is empty then. */
 char *text_take(struct text *text);

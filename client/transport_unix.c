@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int __attribute__((format(printf, 3, 4))) fail(struct transport_failure *failure,
+static int __attribute__((format(gnu_printf, 3, 4))) fail(struct transport_failure *failure,
                                                       enum ipc_error_code code, const char *format, ...)
 {
     va_list arguments;

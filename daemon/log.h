@@ -20,7 +20,7 @@ bool log_goes_to_journal(const char *stream, int fd);   /* by $JOURNAL_STREAM */
 void log_configure(enum log_level level, bool json);
 bool log_enabled(enum log_level level);
 
-void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(gnu_printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)

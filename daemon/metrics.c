@@ -25,7 +25,7 @@ struct writing {
 };
 
 /* What finds no room is left out whole. */
-static void __attribute__((format(printf, 2, 3))) put(struct writing *writing, const char *format, ...)
+static void __attribute__((format(gnu_printf, 2, 3))) put(struct writing *writing, const char *format, ...)
 {
     char line[768];
     va_list arguments;

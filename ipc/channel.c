@@ -25,6 +25,8 @@ static void on_uv_prepare(uv_prepare_t *prepare)
         struct ipc_channel *channel = hub->dirty;
         hub->dirty = channel->next_dirty;
         channel->dirty = false;
+        if (channel->open && channel->broken)
+            ipc_channel_ended(channel, channel->broken, "writing failed");
         if (channel->open && channel->resumed)
             resume(channel);
         if (channel->open)
@@ -122,6 +124,12 @@ void ipc_channel_ended(struct ipc_channel *channel, int status, const char *reas
     channel->reading = channel->wants_write = false;
     ipc_channel_platform_listen(channel);
     channel->calls->on_end(channel, status, reason);
+}
+
+void ipc_channel_broke(struct ipc_channel *channel, int status)
+{
+    channel->broken = status;
+    mark_dirty(channel);
 }
 
 /* ---- in ---- */
@@ -263,4 +271,15 @@ bool ipc_channel_flush(struct ipc_channel *channel)
     if (unsent < before && channel->calls->on_sent)
         channel->calls->on_sent(channel, unsent);
     return unsent == 0;
+}
+
+bool ipc_channel_flush_within(struct ipc_channel *channel, int timeout_ms)
+{
+    const int tries = 100;
+    for (int i = 0; i < tries; i++) {
+        if (ipc_channel_flush(channel))
+            return true;
+        ipc_channel_platform_wait(channel, timeout_ms / tries);
+    }
+    return ipc_channel_flush(channel);
 }

@@ -55,11 +55,15 @@ struct ipc_channel {
     int descriptors[8];          /* received, not yet taken, oldest first */
     unsigned descriptor_count;
     struct ipc_parcels parcels;  /* descriptors on their way out */
-    union { uv_poll_t poll; uv_pipe_t pipe; uv_handle_t handle; } uv;
-    int fd, polled;              /* Unix: owned; the events its poll waits for */
+    union { uv_poll_t poll; uv_handle_t handle; uv_pipe_t *pipe; } uv;   /* Windows: the last */
+    int polled;                  /* what it waits for */
+    int fd;                      /* Unix: owned */
+    struct ipc_pipe_write *waiting, *last_waiting;   /* Windows: given to the kernel, not yet in the pipe */
+    size_t waiting_bytes;        /* in them, the first of `out` */
+    int broken;                  /* a libuv error, told before the loop sleeps */
 };
 
-/* Takes over `fd`, a connected local stream socket (on Windows a pipe opened with
+/* Takes over `fd`, a connected local stream socket (on Windows a pipe for overlapped use, by
  * _open_osfhandle), and starts to read. `limit_bytes` bounds what may wait to be sent. 0, or a
  * libuv error, the descriptor closed. */
 int ipc_channel_open(struct ipc_channel *channel, struct ipc_hub *hub, int fd, enum ipc_speaker speaker,
@@ -80,8 +84,12 @@ int ipc_channel_send_descriptor(struct ipc_channel *channel, unsigned number, ui
 size_t ipc_channel_unsent(const struct ipc_channel *channel);
 
 /* Writes now, as far as the kernel takes it, and no callback is made but on_sent. True when
- * nothing is left. For what must be out before something else happens (SENDING, a last ERROR). */
+ * nothing is left, also should this process end now. For what must be out before something else happens (SENDING,
+ * a last ERROR). */
 bool ipc_channel_flush(struct ipc_channel *channel);
+
+/* The same, waiting for the kernel to take it: for no longer than `timeout_ms`, give or take. */
+bool ipc_channel_flush_within(struct ipc_channel *channel, int timeout_ms);
 
 /* Stops and resumes reading, so that a peer which does not read is not read from either. What has come by then
  * waits as well: a few bytes can ask for much. */

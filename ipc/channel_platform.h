@@ -10,6 +10,7 @@
 int ipc_channel_platform_open(struct ipc_channel *channel, int fd);
 void ipc_channel_platform_write(struct ipc_channel *channel);      /* takes what it can from `out` */
 void ipc_channel_platform_listen(struct ipc_channel *channel);     /* after reading or wants_write changed */
+void ipc_channel_platform_wait(struct ipc_channel *channel, int timeout_ms);   /* until more can be written, perhaps */
 void ipc_channel_platform_close(struct ipc_channel *channel);      /* calls ipc_channel_closed later */
 
 /* Queues `fd` to leave with the byte that is queued next. -1 without memory, or where that can't be: the
@@ -32,6 +33,9 @@ void ipc_channel_received_more(struct ipc_channel *channel, const uint8_t *bytes
 size_t ipc_channel_wanted(const struct ipc_channel *channel);
 
 void ipc_channel_ended(struct ipc_channel *channel, int status, const char *reason);
+
+/* The same a little later, from where no callback may be made. */
+void ipc_channel_broke(struct ipc_channel *channel, int status);
 void ipc_channel_closed(struct ipc_channel *channel);
 
 #endif

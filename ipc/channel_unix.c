@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -168,6 +169,12 @@ void ipc_channel_platform_write(struct ipc_channel *channel)
             return;
         }
     }
+}
+
+void ipc_channel_platform_wait(struct ipc_channel *channel, int timeout_ms)
+{
+    struct pollfd wait = { .fd = channel->fd, .events = POLLOUT };
+    poll(&wait, 1, timeout_ms);
 }
 
 static void on_uv_closed(uv_handle_t *handle)

@@ -1,7 +1,8 @@
 /* Default addresses, and what an address may look like. */
 #include "endpoint.h"
 
-#include <stdio.h>
+#include "endpoint_platform.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,43 +25,31 @@
 #endif
 
 /* An empty variable counts as one that is not set, as the XDG specification says. */
-static const char *variable(const char *name)
+const char *ipc_endpoint_variable(const char *name)
 {
     const char *value = getenv(name);
     return value && value[0] ? value : NULL;
 }
 
-/* The user's directory for sockets; a relative one must be ignored, says the XDG specification. */
-static const char *runtime_directory(void)
+static int write_address(char *ret_address, size_t size, const char *address)
 {
-#ifdef _WIN32
-    return NULL;
-#else
-    const char *directory = variable("XDG_RUNTIME_DIR");
-    return directory && directory[0] == '/' ? directory : NULL;
-#endif
-}
-
-static int write_address(char *ret_address, size_t size, const char *before, const char *directory,
-                         const char *after)
-{
-    size_t needed = strlen(before) + strlen(directory) + strlen(after) + 1;
-    if (needed > size)
+    if (strlen(address) + 1 > size)
         return -1;
-    snprintf(ret_address, size, "%s%s%s", before, directory, after);
+    memcpy(ret_address, address, strlen(address) + 1);
     return 1;
 }
 
 int ipc_endpoint_candidate(unsigned index, char *ret_address, size_t size)
 {
-    const char *named = variable("FETCHD_ADDRESS"), *directory = runtime_directory();
+    const char *named = ipc_endpoint_variable("FETCHD_ADDRESS");
     if (named)
-        return index == 0 ? write_address(ret_address, size, "", named, "") : 0;
-    if (directory && index == 0)
-        return write_address(ret_address, size, SCHEME, directory, "/fetchd/fetchd.sock");
-    if (index != (directory ? 1 : 0))
+        return index == 0 ? write_address(ret_address, size, named) : 0;
+    int users = ipc_endpoint_of_user(ret_address, size);
+    if (users != 0 && index == 0)
+        return users;
+    if (index != (users != 0 ? 1 : 0))
         return 0;
-    return write_address(ret_address, size, IPC_ENDPOINT_SYSTEM, "", "");
+    return write_address(ret_address, size, IPC_ENDPOINT_SYSTEM);
 }
 
 int ipc_endpoint_default(char *ret_address, size_t size)

@@ -1,5 +1,5 @@
 /* Where the daemon listens: an address is a string, "unix:/path" or "pipe:\\.\pipe\name". Reads the
- * environment, touches no file. */
+ * environment and who we are, touches no file. */
 #ifndef IPC_ENDPOINT_H
 #define IPC_ENDPOINT_H
 
@@ -18,8 +18,8 @@
 #endif
 #endif
 
-/* The default address: $FETCHD_ADDRESS, else the user's socket under $XDG_RUNTIME_DIR, else the
- * system's. Writes a NUL-terminated string; 0, or -1 when `size` is too small. */
+/* The default address: $FETCHD_ADDRESS, else the user's socket under $XDG_RUNTIME_DIR (on Windows the user's pipe,
+ * \\.\pipe\fetchd-SID), else the system's. Writes a NUL-terminated string; 0, or -1 when `size` is too small. */
 int ipc_endpoint_default(char *ret_address, size_t size);
 
 /* The addresses that a client tries, in this order: $FETCHD_ADDRESS alone, or the user's socket and

@@ -26,7 +26,7 @@ void ipc_decoder_finish(struct ipc_decoder *decoder)
         msgpack_zone_destroy(&decoder->zone);
 }
 
-static int __attribute__((format(printf, 2, 3))) fail(struct ipc_decoder *decoder, const char *format, ...)
+static int __attribute__((format(gnu_printf, 2, 3))) fail(struct ipc_decoder *decoder, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

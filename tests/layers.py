@@ -38,8 +38,9 @@ MAY = {
     'client': (('ipc', 'ipc/error', 'client/include'), r'fetchd/client\.h|sha2\.h|jansson\.h|uthash\.h'),
     'systemd': (('daemon',), r'systemd/'),
     'windows-service': (('daemon',), r''),
+    'portable': ((), r'bcrypt\.h'),
 }
-SOURCES = ('ipc', 'conf', 'daemon', 'worker', 'client', 'systemd', 'windows-service')
+SOURCES = ('ipc', 'conf', 'daemon', 'worker', 'client', 'systemd', 'windows-service', 'portable')
 BANNED = ('sprintf', 'vsprintf', 'strcpy', 'strcat', 'gets', 'strtok')
 
 

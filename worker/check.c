@@ -15,7 +15,7 @@ static const char *const refused_headers[] = {
     "transfer-encoding", "upgrade",
 };
 
-static int __attribute__((format(printf, 3, 4))) refuse(struct check_refusal *ret, enum ipc_error_code error,
+static int __attribute__((format(gnu_printf, 3, 4))) refuse(struct check_refusal *ret, enum ipc_error_code error,
                                                         const char *format, ...)
 {
     va_list arguments;

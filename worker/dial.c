@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef _WIN32
-#include <poll.h>
-#endif
-
 #define FLUSH_MS 5000   /* for the daemon to take what is ahead of SENDING */
 
 static bool is_proxied(const struct transfer *transfer)
@@ -206,18 +202,7 @@ static bool announce(struct transfer *transfer)
     struct ipc_channel *channel = transfer->owner->channel;
     transfer_say(transfer, IPC_SENDING, NULL);
     transfer->announced = true;
-    for (int tries = 0; !ipc_channel_flush(channel); tries++) {
-#ifdef _WIN32
-        if (tries == 100)
-            return false;
-        uv_sleep(FLUSH_MS / 100);
-#else
-        struct pollfd wait = { .fd = channel->fd, .events = POLLOUT };
-        if (tries == 100 || poll(&wait, 1, FLUSH_MS / 100) < 0)
-            return false;
-#endif
-    }
-    return true;
+    return ipc_channel_flush_within(channel, FLUSH_MS);
 }
 
 static void begin_sending(struct transfer *transfer)

@@ -47,7 +47,7 @@ enum ipc_error_code failure_of_time(enum failure_phase phase, bool proxied);
 
 /* A failure of our own making. Not retryable unless the caller says otherwise. */
 void failure_set(struct failure *failure, enum ipc_error_code error, enum failure_phase phase,
-                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+                 const char *format, ...) __attribute__((format(gnu_printf, 4, 5)));
 
 const char *failure_phase_name(enum failure_phase phase);
 

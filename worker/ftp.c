@@ -189,7 +189,7 @@ bool ftp_on_line(struct transfer *transfer, const char *line, size_t length)
 
 /* ---- the answer ---- */
 
-static void __attribute__((format(printf, 2, 3))) add_header(struct transfer *transfer, const char *format, ...)
+static void __attribute__((format(gnu_printf, 2, 3))) add_header(struct transfer *transfer, const char *format, ...)
 {
     char line[128];
     va_list arguments;

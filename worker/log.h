@@ -8,6 +8,6 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_L
 void log_set_level(unsigned level);
 
 /* One line; control bytes in it become '?', and what is above 1000 bytes is cut. */
-void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(gnu_printf, 2, 3)));
 
 #endif

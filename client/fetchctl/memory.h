@@ -10,6 +10,6 @@ void *must_allocate(size_t count, size_t size);          /* zeroed */
 void *must_resize(void *memory, size_t count, size_t size);
 char *must_copy(const char *string);
 char *must_copy_bytes(const char *data, size_t length);  /* with a NUL behind */
-char *__attribute__((format(printf, 1, 2))) must_print(const char *format, ...);
+char *__attribute__((format(gnu_printf, 1, 2))) must_print(const char *format, ...);
 
 #endif

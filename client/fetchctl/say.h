@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 /* "fetchctl: ..." and a newline. */
-void __attribute__((format(printf, 1, 2))) say(const char *format, ...);
+void __attribute__((format(gnu_printf, 1, 2))) say(const char *format, ...);
 
 /* Prints text with control bytes as '?', so that no origin can write to a terminal through us. */
 void say_foreign(FILE *out, const char *text);

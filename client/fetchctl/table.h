@@ -20,7 +20,7 @@ void table_finish(struct table *table);
 /* The next cell, row by row. */
 void table_add(struct table *table, const char *text);
 void table_add_number(struct table *table, uint64_t number);
-void __attribute__((format(printf, 2, 3))) table_addf(struct table *table, const char *format, ...);
+void __attribute__((format(gnu_printf, 2, 3))) table_addf(struct table *table, const char *format, ...);
 
 /* A line a row. */
 void table_print(const struct table *table, struct text *out);

@@ -22,7 +22,7 @@
 typedef void on_event(struct transfer *transfer, const struct fetchd_event *event);
 
 /* The first failure counts; what follows from it does not. */
-static void __attribute__((format(printf, 3, 4))) fail(struct transfer *transfer, int code,
+static void __attribute__((format(gnu_printf, 3, 4))) fail(struct transfer *transfer, int code,
                                                        const char *format, ...)
 {
     char message[1024];

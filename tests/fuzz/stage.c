@@ -31,7 +31,7 @@ struct stage stage;
 /* ---- instead of log.c: every line is made, and looked through ---- */
 
 bool __wrap_log_enabled(enum log_level level);
-void __wrap_log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void __wrap_log_write(enum log_level level, const char *format, ...) __attribute__((format(gnu_printf, 2, 3)));
 
 bool __wrap_log_enabled(enum log_level level)
 {

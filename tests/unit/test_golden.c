@@ -24,7 +24,7 @@ static const char *const types[] = {
 static const char *const rules[] = { [IPC_REQUIRED] = "required", [IPC_OPTIONAL] = "optional",
                                      [IPC_TRUSTED] = "trusted" };
 
-static void __attribute__((format(printf, 2, 3))) add(struct listing *listing, const char *format, ...)
+static void __attribute__((format(gnu_printf, 2, 3))) add(struct listing *listing, const char *format, ...)
 {
     va_list arguments;
     assert_in_range(listing->count, 0, LINES - 1);
