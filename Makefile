@@ -12,20 +12,23 @@ FULL ?=
 comma := ,
 SANITIZERS := -Db_sanitize=address$(comma)undefined -Db_lundef=false
 PREFIX_OF_DEPENDENCIES = $(shell ./setup.sh --print-prefix)
+PREFIX_FOR_WINDOWS = $(shell windows-service/setup.sh --print-prefix)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup setup-tests build run test test-systemd sanitize bench chaos faults fuzz format clean install deb
+.PHONY: help setup setup-tests build run test test-systemd sanitize bench chaos faults fuzz format clean install deb windows \
+  setup-windows test-windows
 
 help:
-	@echo 'make build | run | test | test-systemd | sanitize | bench | chaos | faults | fuzz | format | clean | install | deb'
+	@echo 'make build | run | test | test-systemd | sanitize | bench | chaos | faults | fuzz | format | clean | install | deb |' \
+	  'windows | test-windows'
 
-# configure FOLDER,ARGUMENTS: anew when the arguments or the pinned libraries have changed.
+# configure FOLDER,ARGUMENTS[,CROSS]: anew when the arguments or the pinned libraries have changed.
 define configure
-	@wanted='$(PREFIX_OF_DEPENDENCIES) $(2)'; \
+	@wanted='$(PREFIX_OF_DEPENDENCIES) $(2)$(3)'; \
 	if [ "$$(cat $(1)/.configured 2>/dev/null)" != "$$wanted" ]; then \
 	  if [ -d $(1)/meson-private ]; then rm -rf $(1); fi; \
-	  meson setup $(1) --pkg-config-path $(PREFIX_OF_DEPENDENCIES)/lib/pkgconfig $(2) && \
+	  meson setup $(1) $(or $(3),--pkg-config-path $(PREFIX_OF_DEPENDENCIES)/lib/pkgconfig) $(2) && \
 	  echo "$$wanted" >$(1)/.configured; \
 	fi
 endef
@@ -74,7 +77,7 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) build-asan build-release build-fuzz build-deb packages
+	rm -rf $(BUILD) build-asan build-release build-fuzz build-deb build-windows packages
 
 # Debian packages, in packages/.
 deb: setup
@@ -88,6 +91,19 @@ deb: setup
 test-systemd: deb
 	@./setup.sh --packages systemd
 	/usr/bin/python3 tests/systemd/test_systemd.py $(TESTS)
+
+# Programs for Windows, in a zip, and their tests under Wine.
+setup-windows:
+	@./setup.sh --build-only
+	@windows-service/setup.sh
+
+windows: setup-windows
+	$(call configure,build-windows,$(MESON_ARGS),--cross-file $(PREFIX_FOR_WINDOWS)/cross.ini)
+	@ninja -C build-windows
+	@windows-service/pack build-windows
+
+test-windows: setup-tests windows
+	tests/windows/run $(TESTS)
 
 # Builds only what was never built: under sudo there is another home, so another cache.
 install:

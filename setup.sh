@@ -607,4 +607,7 @@ main() {
   fi
 }
 
-main "$@"
+# windows-service/setup.sh takes the functions and runs a main of its own.
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  main "$@"
+fi
