@@ -11,6 +11,13 @@
 
 #define FLUSH_MS 5000   /* for the daemon to take what is ahead of SENDING */
 
+union socket_address { struct sockaddr any; struct sockaddr_in four; struct sockaddr_in6 six; };
+
+static bool read_address(const char *text, int port, union socket_address *ret_address)
+{
+    return uv_ip4_addr(text, port, &ret_address->four) == 0 || uv_ip6_addr(text, port, &ret_address->six) == 0;
+}
+
 static bool is_proxied(const struct transfer *transfer)
 {
     return transfer->fetch->proxy.length > 0;
@@ -105,6 +112,20 @@ bool dial_may_reach(struct transfer *transfer, unsigned port)
     return !is_proxied(transfer) || may_ask_proxy(transfer, port);
 }
 
+/* Whether this one is denied is told when no other is tried. */
+bool dial_may_send_proxy_to(struct transfer *transfer, const char *address, unsigned port)
+{
+    char reason[CURL_ERROR_SIZE];
+    union socket_address read;
+    if (!read_address(address, (int)port, &read))
+        return deny(transfer, "the address that the name led to can't be checked");
+    struct destination destination = { .address = &read.any, .host = transfer->target,
+                                       .from_public = transfer->fetch->from_public,
+                                       .overridden = is_overridden(transfer) };
+    transfer->dialled = destination_allowed(rules_of(transfer), &destination, reason, sizeof reason);
+    return transfer->dialled || deny(transfer, reason);
+}
+
 curl_socket_t dial_on_curl_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct easy *easy = data;
@@ -167,8 +188,8 @@ CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *data)
  * it is this one that counts. */
 static bool may_use(struct transfer *transfer, const char *remote, int port)
 {
-    union { struct sockaddr any; struct sockaddr_in four; struct sockaddr_in6 six; } address;
-    if (uv_ip4_addr(remote, port, &address.four) == 0 || uv_ip6_addr(remote, port, &address.six) == 0)
+    union socket_address address;
+    if (read_address(remote, port, &address))
         return may_connect(transfer, &address.any);
     failure_set(&transfer->denial, IPC_ERROR_POLICY_DENIED, PHASE_CONNECT,
                 "the peer of the connection has no address that can be checked");

@@ -16,6 +16,9 @@ bool dial_may_go(struct transfer *transfer);
  * made directly is asked for by its address, one through a proxy here. */
 bool dial_may_reach(struct transfer *transfer, unsigned port);
 
+/* A SOCKS proxy is about to be told to connect to this numeric address, which the target's name led to. */
+bool dial_may_send_proxy_to(struct transfer *transfer, const char *address, unsigned port);
+
 curl_socket_t dial_on_curl_open_socket(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int dial_on_curl_close_socket(void *watches, curl_socket_t fd);
 CURLcode dial_on_curl_ssl_ctx(CURL *curl, void *ssl_ctx, void *easy);

@@ -192,13 +192,23 @@ static bool has_userinfo(const struct ipc_fetch *fetch)
     return fetch->url.length > 0 && memchr(fetch->url.data, '@', fetch->url.length);
 }
 
+/* A kept way through a SOCKS proxy ends at an address that was allowed for whoever opened it: a redirect from a
+ * public address may go to fewer, so it gets one of its own. */
+static bool has_stricter_rules(const struct easy *easy, const struct ipc_fetch *fetch)
+{
+    return fetch->from_public && fetch->proxy.length > 0 && easy->partition->proxy.is_given_addresses;
+}
+
 static unsigned set_rarely_used(struct easy *easy, const struct ipc_fetch *fetch)
 {
     unsigned result = CURLE_OK;
+    bool alone = has_stricter_rules(easy, fetch);
     bool shows = fetch->credentials.length > 0 || fetch->bearer.length > 0 || has_userinfo(fetch);
-    if (!fetch->fresh && !shows && fetch->rate_bytes == 0)
+    if (!fetch->fresh && !alone && !shows && fetch->rate_bytes == 0)
         return result;
     easy->plain = false;
+    if (alone)
+        result |= SET(easy, FRESH_CONNECT, 1L);
     if (fetch->fresh)
         result |= SET(easy, FRESH_CONNECT, 1L) | SET(easy, FORBID_REUSE, 1L);
     if (shows)

@@ -140,6 +140,7 @@ static bool may_open_data(struct transfer *transfer, unsigned code, const char *
 {
     const char *rest = line + 4, *end = line + length;
     unsigned port = code == 229 ? epsv_port(rest, end) : code == 227 ? pasv_port(rest, end) : 0;
+    transfer->ftp.data_port = port;
     if (port == 0 || dial_may_reach(transfer, port))
         return true;
     transfer->failure = transfer->denial;

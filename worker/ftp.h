@@ -16,6 +16,7 @@ struct transfer;
 struct ftp {
     unsigned reply, opened;             /* code of the last whole reply; of the one that began the transfer */
     char reply_text[FTP_REPLY_BYTES];   /* the last one's line, printable ASCII */
+    unsigned data_port;                 /* where the server wants the data connection to go */
     bool can_rest;
     size_t received_bytes;              /* of all replies */
     size_t body_at;                     /* of an inline body: what libcurl has read */

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-static const struct { const char *name; bool is_https, is_socks; } schemes[] = {
-    { "http", false, false }, { "https", true, false }, { "socks4", false, true }, { "socks4a", false, true },
-    { "socks5", false, true }, { "socks5h", false, true },
+static const struct { const char *name; bool is_https, is_given_addresses; } schemes[] = {
+    { "http", false, false }, { "https", true, false }, { "socks4", false, true }, { "socks4a", false, false },
+    { "socks5", false, true }, { "socks5h", false, false },
 };
 
 static const char *find(const char *at, const char *end, const char *text)
@@ -31,7 +31,7 @@ static bool take_scheme(const char **at, const char *end, struct proxy *proxy)
         if (k != length || schemes[i].name[k])
             continue;
         proxy->is_https = schemes[i].is_https;
-        proxy->is_socks = schemes[i].is_socks;
+        proxy->is_given_addresses = schemes[i].is_given_addresses;
         *at = mark + 3;
         return true;
     }

@@ -10,7 +10,7 @@
 struct proxy {
     char host[256];      /* without brackets */
     bool is_https;       /* TLS to the proxy itself */
-    bool is_socks;
+    bool is_given_addresses;   /* the target's name is looked up on our side */
 };
 
 /* 0, or -1 with a sentence in *ret_reason that holds nothing of `text`. */

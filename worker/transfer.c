@@ -287,6 +287,7 @@ static void reset_hop(struct transfer *transfer, const struct ipc_origin *origin
     transfer->phase = PHASE_QUEUE;
     transfer->sent = transfer->dialled = transfer->announced = transfer->remote_public = false;
     transfer->deferred = transfer->proxy_secured = false;
+    transfer->socks_target = NULL;
     transfer->challenges = 0;
     transfer->asked_ms = 0;
     transfer->misdirected = false;

@@ -52,6 +52,7 @@ struct transfer {
     enum failure_phase phase;          /* as far as it has come, from TLS on */
     bool sent;                         /* a request byte may have left */
     bool dialled;                      /* an address passed the egress rules, since the last request */
+    const void *socks_target;          /* libcurl's name for what a SOCKS proxy is to connect to; only compared */
     bool proxy_secured;                /* the handshake with an HTTPS proxy began on the newest connection */
     bool deferred;                     /* an answer's headers wait: libcurl may ask again with credentials */
     unsigned challenges;               /* how many such there were */

@@ -9,6 +9,7 @@ import threading
 from world import World, tap
 from support import namespace
 from support.daemon import Daemon
+from support.tunnels import Tunnel
 
 PUBLIC = '11.22.33.44'          # of nobody here: the network is this process's own
 LOCAL, METADATA = '127.0.0.1', '169.254.169.254'
@@ -82,6 +83,26 @@ class Canary:
                     peer.recv(65536)
                     peer.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
             peer.close()
+
+
+class Keeper:
+    """At every address: answers any number of requests on a connection, and counts them."""
+
+    def __init__(self):
+        self.socket = socket.create_server(('', 0), backlog=64)
+        self.port, self.count = self.socket.getsockname()[1], 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            peer, _ = self.socket.accept()
+            threading.Thread(target=self.answer, args=(peer,), daemon=True).start()
+
+    def answer(self, peer):
+        with peer, contextlib.suppress(OSError):
+            while peer.recv(65536):
+                self.count += 1
+                peer.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
 
 
 class Redirector:
@@ -267,6 +288,18 @@ class Routes:
                         self.row(c, self.canary, 'proxy', where, 'http://public.test/',
                                  proxy='%s://%s:%d' % (scheme, host, self.canary.port))
 
+    def test_by_a_name_of_which_a_socks_proxy_is_given_the_address(self):
+        """The name is looked up on our side; the proxy is at a public address, and may be asked."""
+        for scheme in ('socks4', 'socks5'):
+            with Tunnel(scheme, host=PUBLIC) as tunnel, self.fetchd.connect() as c:
+                for name in (name for name in self.names if name.startswith('alias')):
+                    kind, where = self.names['target' + name.lstrip('alias-of').split('.')[0] + '.test'][0]
+                    if where in PRIVATE or (kind, scheme) == ('AAAA', 'socks4'):
+                        continue
+                    del tunnel.targets[:]
+                    self.row(c, self.canary, scheme, where, 'http://%s:%d/' % (name, self.canary.port), proxy=tunnel.url)
+                    self.assertEqual(len(tunnel.targets), int(self.reaches(where)), name)
+
     def test_with_tricks_around_it(self):
         with self.fetchd.connect() as c:
             reached = 0
@@ -326,6 +359,19 @@ class Closed(Routes, Bed):
                 self.assertEqual((answer.error, self.canary.count - before), ('policy.denied', 0), where)
                 direct = c.get(url, total_timeout_ms=5000, attempts=1)        # the control
                 self.assertEqual((direct.error, self.canary.count - before), (None, 1), where)
+
+    def test_a_private_network_by_a_redirect_through_a_socks_proxy(self):
+        """A kept way that a direct request opened is none for a redirect from a public address."""
+        keeper, alias = Keeper(), next(name for name, rows in self.names.items() if rows == [('A', PRIVATE[0])])
+        url = 'http://%s:%d/' % (alias, keeper.port)
+        for scheme in ('socks4', 'socks5'):
+            with Tunnel(scheme, host=PUBLIC) as tunnel, self.fetchd.connect() as c:
+                before = keeper.count
+                first, again = [c.get(url, proxy=tunnel.url) for _ in range(2)]
+                self.assertEqual((first.error, again.error, again.done.get('reused')), (None, None, True), again.done)
+                self.assertEqual((keeper.count - before, len(tunnel.targets)), (2, 1))
+                answer = c.get(self.redirector.url(url), follow=True, proxy=tunnel.url, attempts=1)
+                self.assertEqual((answer.error, keeper.count - before), ('policy.denied', 2), answer.done)
 
     def test_a_private_network_by_a_redirect_through_an_alias(self):
         with self.fetchd.connect() as c:

@@ -21,18 +21,18 @@ def take(sock, size):
 
 
 class Tunnel:
-    def __init__(self, scheme='http', user=None, password='', refuse=None):
-        self.scheme, self.user, self.password = scheme, user, password
+    def __init__(self, scheme='http', user=None, password='', refuse=None, host='127.0.0.1'):
+        self.scheme, self.user, self.password, self.host = scheme, user, password, host
         self.refuse = refuse            # status of the answer to CONNECT instead of 200; SOCKS5's reply
         self.targets = []               # host:port as they were asked for
-        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+        self.listener = socket.create_server((host, 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
     @property
     def url(self):
         login = '%s:%s@' % (self.user, self.password) if self.user else ''
-        return '%s://%s127.0.0.1:%d' % (self.scheme, login, self.port)
+        return '%s://%s%s:%d' % (self.scheme, login, self.host, self.port)
 
     def accept(self):
         while True:

@@ -14,13 +14,13 @@ static bool parses(const char *text, struct proxy *ret_proxy)
 static void each_scheme_is_what_it_is(void **state)
 {
     (void)state;
-    static const struct { const char *text, *host; bool is_https, is_socks; } rows[] = {
+    static const struct { const char *text, *host; bool is_https, is_given_addresses; } rows[] = {
         { "proxy", "proxy", false, false }, { "proxy:3128", "proxy", false, false },
         { "http://proxy:3128/", "proxy", false, false },
         { "HTTPS://u:p%40@proxy.example", "proxy.example", true, false },
-        { "socks4://10.0.0.1:1080", "10.0.0.1", false, true }, { "socks4a://a_b-c", "a_b-c", false, true },
+        { "socks4://10.0.0.1:1080", "10.0.0.1", false, true }, { "socks4a://a_b-c", "a_b-c", false, false },
         { "socks5://u@[::1]:9050", "::1", false, true },
-        { "socks5h://u:p:q@[fd00::1]", "fd00::1", false, true },
+        { "socks5h://u:p:q@[fd00::1]", "fd00::1", false, false },
         { "u:a@b@proxy", "proxy", false, false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -29,7 +29,7 @@ static void each_scheme_is_what_it_is(void **state)
             fail_msg("%s is refused", rows[i].text);
         assert_string_equal(proxy.host, rows[i].host);
         assert_int_equal(proxy.is_https, rows[i].is_https);
-        assert_int_equal(proxy.is_socks, rows[i].is_socks);
+        assert_int_equal(proxy.is_given_addresses, rows[i].is_given_addresses);
     }
 }
 
