@@ -271,7 +271,7 @@ static const char *add_items(const struct row *row, const char *text, void *list
 {
     static const char between[] = ", \t\r\n";
     for (const char *at = text + strspn(text, between); *at;) {
-        size_t length = strcspn(at, between);
+        size_t length = row->type == MEMBERS ? conf_member_length(at, between) : strcspn(at, between);
         const char *wrong = row->type == MEMBERS ? add_member(row, at, length, list) : add_item(row, at, length, list);
         if (wrong)
             return wrong;

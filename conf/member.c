@@ -1,61 +1,49 @@
 /* alice, 1000, @staff, @50 and *: looked up once, compared by number. */
 #include "member.h"
 
-#include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NAME_BYTES 256
-#define LARGEST_ID (UINT32_MAX - 1)   /* the last one stands for "no change" in chown and others */
 
-static const char *find_user(const char *name, uint64_t *ret_id)
+/* Takes quotes off: a name that holds a space or a comma stands in them. NULL, or what is wrong. */
+static const char *unquote(const char **text, size_t *length)
 {
-    const struct passwd *entry = getpwnam(name);
-    if (!entry)
-        return "names a user that this system does not know; a group is written with an @";
-    *ret_id = entry->pw_uid;
+    if (*length == 0 || **text != '"')
+        return NULL;
+    if (*length < 2 || (*text)[*length - 1] != '"')
+        return "has a quote that does not end";
+    (*text)++;
+    *length -= 2;
     return NULL;
 }
 
-static const char *find_group(const char *name, uint64_t *ret_id)
+size_t conf_member_length(const char *text, const char *between)
 {
-    const struct group *entry = getgrnam(name);
-    if (!entry)
-        return "names a group that this system does not know";
-    *ret_id = entry->gr_gid;
-    return NULL;
-}
-
-/* Digits alone are always a number, as for chown and ps: a name that looks so can't pass for one. */
-static const char *find_number(const char *digits, uint64_t *ret_id)
-{
-    errno = 0;
-    unsigned long long number = strtoull(digits, NULL, 10);
-    if (errno == ERANGE || number > LARGEST_ID)
-        return "has a number that no user or group can have";
-    *ret_id = number;
-    return NULL;
+    size_t mark = text[0] == '@';
+    if (text[mark] != '"')
+        return strcspn(text, between);
+    size_t quoted = strcspn(text + mark + 1, "\"");
+    return mark + 1 + quoted + (text[mark + 1 + quoted] == '"');
 }
 
 const char *conf_member_read(const char *text, size_t length, struct conf_member *ret_member)
 {
     char name[NAME_BYTES];
     struct conf_member member = { .everyone = length == 1 && text[0] == '*', .group = length > 0 && text[0] == '@' };
-    const char *wrong = NULL;
     if (member.group) {
         text++;
         length--;
     }
-    if (length == 0 || length >= sizeof name)
-        return "is neither a user, a @group nor *";
+    const char *wrong = unquote(&text, &length);
+    if (!wrong && (length == 0 || length >= sizeof name))
+        wrong = "is neither a user, a @group nor *";
+    if (wrong)
+        return wrong;
     memcpy(name, text, length);
     name[length] = '\0';
-    if (name[strspn(name, "0123456789")] == '\0')
-        wrong = find_number(name, &member.id);
-    else if (!member.everyone)
-        wrong = member.group ? find_group(name, &member.id) : find_user(name, &member.id);
+    if (!member.everyone)
+        wrong = conf_member_find(name, member.group, &member.id);
     if (!wrong)
         *ret_member = member;
     return wrong;

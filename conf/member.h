@@ -1,5 +1,6 @@
-/* Users and groups as settings name them: alice, 1000, @staff, @50, or * for everyone. Names are looked
- * up when a setting is read, by the system's own databases; what is kept is the number. */
+/* Users and groups as settings name them: alice, 1000, @staff, @50, or * for everyone; on Windows alice,
+ * EXAMPLE\alice, S-1-5-21-... and the like. Quotes stand around a name with spaces, behind the @ of a group. Names
+ * are looked up when a setting is read, by the system's own databases; what is kept is the number. */
 #ifndef CONF_MEMBER_H
 #define CONF_MEMBER_H
 
@@ -14,6 +15,12 @@ struct conf_member {
 };
 
 struct conf_members { struct conf_member *items; size_t count; };
+
+/* How much of `text` is one member, which ends at the first of `between` that is not in quotes. */
+size_t conf_member_length(const char *text, const char *between);
+
+/* What the system says, member_unix.c and member_windows.c: NULL with the number, or what is wrong. */
+const char *conf_member_find(const char *name, bool group, uint64_t *ret_id);
 
 /* Fills all but `text`. NULL, or what is wrong. */
 const char *conf_member_read(const char *text, size_t length, struct conf_member *ret_member);

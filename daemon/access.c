@@ -8,7 +8,7 @@ static bool has(const struct conf_members *members, const struct peer *peer)
 
 enum access access_of(const struct conf *conf, const struct peer *peer, uint64_t own_user)
 {
-    if (peer->user == 0 || peer->user == own_user)
+    if (peer->root || peer->user == own_user)
         return ACCESS_ADMIN;
     if (has(&conf->access_deny, peer))
         return ACCESS_DENIED;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <uv.h>
 
 #define LIMIT_BYTES ((size_t)768 * 1024)   /* one SETTINGS frame carries them */
 
@@ -75,13 +75,19 @@ bool authorities_are_whole(const uint8_t *pem, size_t length)
 
 static struct authorities_stamp look(const char *path)
 {
-    struct stat found;
-    if (!*path || stat(path, &found) < 0)
-        return (struct authorities_stamp){ 0, 0, 0, 0 };
-    return (struct authorities_stamp){
-        (uint64_t)found.st_dev, (uint64_t)found.st_ino, (uint64_t)found.st_size,
-        (uint64_t)found.st_mtim.tv_sec * 1000000000u + (uint64_t)found.st_mtim.tv_nsec,
-    };
+    struct authorities_stamp stamp = { 0, 0, 0, 0 };
+    uv_fs_t request;
+    if (!*path)
+        return stamp;
+    if (uv_fs_stat(NULL, &request, path, NULL) == 0) {
+        const uv_stat_t *found = &request.statbuf;
+        stamp = (struct authorities_stamp){
+            found->st_dev, found->st_ino, found->st_size,
+            (uint64_t)found->st_mtim.tv_sec * 1000000000u + (uint64_t)found->st_mtim.tv_nsec,
+        };
+    }
+    uv_fs_req_cleanup(&request);
+    return stamp;
 }
 
 static bool same(const struct authorities_stamp *a, const struct authorities_stamp *b)

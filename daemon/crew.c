@@ -2,6 +2,7 @@
 #include "crew.h"
 
 #include "daemon.h"
+#include "descriptors.h"
 #include "log.h"
 #include "origin.h"
 #include "request.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <utlist.h>
 
 #define GIVEN_UP_MS 2000
@@ -252,10 +252,7 @@ void crew_roll(struct crew *crew)
 
 static uint64_t descriptor_limit(const struct conf *conf)
 {
-    struct rlimit limit;
-    if (conf->max_descriptors > 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return conf->max_descriptors;
-    return limit.rlim_cur / 10 * 9;
+    return conf->max_descriptors > 0 ? conf->max_descriptors : descriptors_allowed_worker() / 10 * 9;
 }
 
 struct measure { const char *name; uint64_t value, limit; };

@@ -2,8 +2,10 @@
 #include "daemon.h"
 
 #include "confine.h"
+#include "descriptors.h"
 #include "jar_control.h"
 #include "log.h"
+#include "paths.h"
 #include "request.h"
 #include "reserve.h"
 #include "service.h"
@@ -20,13 +22,10 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 #include <utlist.h>
 
 #define TICK_MS 1000
@@ -317,9 +316,9 @@ struct jar_rules daemon_jar_rules(const struct daemon *daemon)
 
 static int open_store(struct daemon *daemon)
 {
-    char error[STORE_ERROR_BYTES];
-    const char *systemds = getenv("STATE_DIRECTORY");
-    const char *folder = *daemon->conf->state_dir || !systemds ? daemon->conf->state_dir : systemds;
+    char error[STORE_ERROR_BYTES], usual[PATHS_BYTES];
+    const char *configured = daemon->conf->state_dir;
+    const char *folder = *configured || !paths_state(usual) ? configured : usual;
     struct jar_rules rules = daemon_jar_rules(daemon);
     if (store_open(&daemon->store, &daemon->loop, folder, error) < 0) {
         log_error("daemon: %s", error);
@@ -356,9 +355,8 @@ void daemon_session_closed(struct daemon *daemon, struct session *session)
 
 static void close_signals(struct daemon *daemon)
 {
-    uv_close((uv_handle_t *)&daemon->terminate, NULL);
-    uv_close((uv_handle_t *)&daemon->interrupt, NULL);
-    uv_close((uv_handle_t *)&daemon->hangup, NULL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->drain_timer, NULL);
     uv_close((uv_handle_t *)&daemon->queue_timer, NULL);
@@ -464,7 +462,7 @@ void daemon_drain(struct daemon *daemon)
         crew_retire(&daemon->crew, true);
 }
 
-static void on_uv_terminate(uv_signal_t *handle, int signal)
+static void on_uv_drain(uv_signal_t *handle, int signal)
 {
     (void)signal;
     daemon_drain(handle->data);
@@ -499,7 +497,7 @@ static int choose_account(struct daemon *daemon, const struct conf *conf, char r
     struct account account;
     if (account_choose(conf->worker_user, &account, ret_error, CONF_ERROR_BYTES) < 0)
         return -1;
-    if (geteuid() == 0 && !account.changes)
+    if (account_is_root() && !account.changes)
         log_warning("daemon: workers run as root; name a user of their own, see [workers] user");
     else if (account.changes)
         log_info("daemon: workers run as user %s (%u)", account.name, (unsigned)account.user);
@@ -535,6 +533,7 @@ static void apply_conf(struct daemon *daemon, struct conf *wanted)
     if (proxypools_configure(&daemon->proxypools, wanted) < 0)
         log_error("daemon: no memory for the proxy pools, keeping the old ones");
     configure_log(wanted);
+    listener_permit(&daemon->listener, wanted);
     judge_sessions(daemon);
     conf_destroy(old);
     crew_roll(&daemon->crew);
@@ -562,7 +561,7 @@ int daemon_reload(struct daemon *daemon, char ret_error[CONF_ERROR_BYTES])
     return result;
 }
 
-static void on_uv_hangup(uv_signal_t *handle, int signal)
+static void on_uv_reload(uv_signal_t *handle, int signal)
 {
     char error[CONF_ERROR_BYTES];
     (void)signal;
@@ -576,16 +575,6 @@ static void on_manager_reload(void *daemon)
 }
 
 /* ---- start ---- */
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-        log_info("daemon: %llu descriptors allowed, in each process", (unsigned long long)limit.rlim_cur);
-}
 
 /* A buffer that grew for a slow reader goes back to the system when it is emptied; by itself glibc
  * raises the size from which that holds with each one it frees. */
@@ -604,19 +593,14 @@ static bool is_executable(const char *path)
     return status == 0;
 }
 
-/* As configured; else the one beside this fetchd in a build tree; else the installed one. */
 static int find_worker(struct daemon *daemon)
 {
-    char self[2048];
-    size_t size = sizeof self;
-    if (*daemon->conf->worker_program) {
+    if (*daemon->conf->worker_program)
         snprintf(daemon->worker_program, sizeof daemon->worker_program, "%s", daemon->conf->worker_program);
-    } else if (uv_exepath(self, &size) == 0 && strrchr(self, '/')) {
-        *strrchr(self, '/') = '\0';
-        snprintf(daemon->worker_program, sizeof daemon->worker_program, "%s/../worker/fetchd-worker", self);
-        if (!is_executable(daemon->worker_program))
-            snprintf(daemon->worker_program, sizeof daemon->worker_program, "%s", FETCHD_WORKER);
-    }
+    else
+        for (unsigned i = 0; paths_worker(i, daemon->worker_program); i++)
+            if (is_executable(daemon->worker_program))
+                break;
     if (is_executable(daemon->worker_program))
         return 0;
     log_error("daemon: there is no worker program at %s, see [workers] program", daemon->worker_program);
@@ -634,9 +618,8 @@ static int open_listener(struct daemon *daemon)
         if (*daemon->conf->listen)
             snprintf(address, sizeof address, "%s", daemon->conf->listen);
         else if (ipc_endpoint_default(address, sizeof address) < 0)
-            snprintf(address, sizeof address, "unix:");
-        result = listener_open(&daemon->listener, &daemon->loop, address, daemon->conf->socket_mode,
-                               daemon->conf->socket_group, on_accept, daemon, error);
+            address[0] = '\0';
+        result = listener_open(&daemon->listener, &daemon->loop, address, daemon->conf, on_accept, daemon, error);
     }
     if (result < 0)
         log_error("daemon: can't listen: %s", error);
@@ -690,11 +673,14 @@ static int open_service(struct daemon *daemon)
     return status;
 }
 
-static void start_signal(struct daemon *daemon, uv_signal_t *handle, int signal, uv_signal_cb callback)
+static void start_signals(struct daemon *daemon)
 {
-    uv_signal_init(&daemon->loop, handle);
-    handle->data = daemon;
-    uv_signal_start(handle, callback, signal);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        uv_signal_init(&daemon->loop, &daemon->signals[i]);
+        daemon->signals[i].data = daemon;
+        uv_signal_start(&daemon->signals[i], signal_meanings[i].reloads ? on_uv_reload : on_uv_drain,
+                        signal_meanings[i].number);
+    }
 }
 
 static void start_timers(struct daemon *daemon)
@@ -705,9 +691,7 @@ static void start_timers(struct daemon *daemon)
     daemon->tick.data = daemon->drain_timer.data = daemon->queue_timer.data = daemon;
     daemon->tick_due_ms = uv_now(&daemon->loop) + TICK_MS;
     uv_timer_start(&daemon->tick, on_uv_tick, TICK_MS, TICK_MS);
-    start_signal(daemon, &daemon->terminate, SIGTERM, on_uv_terminate);
-    start_signal(daemon, &daemon->interrupt, SIGINT, on_uv_terminate);
-    start_signal(daemon, &daemon->hangup, SIGHUP, on_uv_hangup);
+    start_signals(daemon);
 }
 
 /* xorshift32 (Marsaglia 2003). */
@@ -753,7 +737,7 @@ static void finish(struct daemon *daemon)
 static int prepare(struct daemon *daemon)
 {
     char error[CONF_ERROR_BYTES];
-    raise_descriptor_limit();
+    descriptors_raise();
     return_large_buffers();
     reserve_refill();
     name_instance(daemon);
@@ -802,10 +786,10 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
     log_start();
     /* Whatever our own parent left open must not reach a worker. */
     uv_disable_stdio_inheritance();
-    signal(SIGPIPE, SIG_IGN);
+    signals_ignore();
     daemon->conf = conf;
     daemon->arguments = *arguments;
-    daemon->listener.fd = daemon->listener.lock_fd = daemon->store.folder = -1;
+    daemon->listener.fd = daemon->listener.lock_fd = -1;
     origins_configure(&daemon->origins, conf);
     configure_log(conf);
     int exit_code = 1;

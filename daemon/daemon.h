@@ -9,10 +9,12 @@
 #include "gate.h"
 #include "listener.h"
 #include "origin.h"
+#include "paths.h"
 #include "principal.h"
 #include "proxy.h"
 #include "proxypool.h"
 #include "queue.h"
+#include "signals.h"
 #include "store.h"
 
 #include "conf/conf.h"
@@ -47,13 +49,13 @@ struct daemon {
     enum daemon_state state;
     struct conf *conf;
     struct daemon_arguments arguments;
-    char worker_program[4096];
+    char worker_program[PATHS_BYTES];
     char instance[33];
     uint64_t started_ms;
 
     struct listener listener;
     struct exporter exporter;
-    uv_signal_t terminate, interrupt, hangup;
+    uv_signal_t signals[SIGNALS];       /* as signals.h has them */
     uv_timer_t tick;                    /* each second */
     uv_timer_t drain_timer;
     uint64_t tick_due_ms, linger_until_ms;

@@ -174,9 +174,8 @@ static int start(struct listener *listener, uv_loop_t *loop, char ret_error[LIST
 
 /* ---- life ---- */
 
-int listener_open(struct listener *listener, uv_loop_t *loop, const char *address, const char *mode,
-                  const char *group, void (*on_accept)(void *owner, int fd), void *owner,
-                  char ret_error[LISTENER_ERROR_BYTES])
+int listener_open(struct listener *listener, uv_loop_t *loop, const char *address, const struct conf *conf,
+                  void (*on_accept)(void *owner, int fd), void *owner, char ret_error[LISTENER_ERROR_BYTES])
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     const char *reason;
@@ -191,12 +190,18 @@ int listener_open(struct listener *listener, uv_loop_t *loop, const char *addres
         return -1;
     }
     listener->path = strdup(path);
-    if (set_owner(path, mode, group, ret_error) < 0 || start(listener, loop, ret_error) < 0) {
+    if (set_owner(path, conf->socket_mode, conf->socket_group, ret_error) < 0 || start(listener, loop, ret_error) < 0) {
         unlink(path);
         listener_finish(listener);
         return -1;
     }
     return 0;
+}
+
+void listener_permit(struct listener *listener, const struct conf *conf)
+{
+    (void)listener;
+    (void)conf;
 }
 
 int listener_adopt(struct listener *listener, uv_loop_t *loop, int fd, void (*on_accept)(void *owner, int fd),

@@ -1,5 +1,6 @@
 /* fetchd's command line. The only caller of exit. */
 #include "daemon.h"
+#include "paths.h"
 #include "service.h"
 
 #include "conf/conf.h"
@@ -14,13 +15,13 @@ enum { EXIT_USAGE = 2 };
 static const char usage[] =
     "usage: fetchd [--config FILE] [--listen ADDRESS] [--workers N]\n"
     "              [--no-sandbox] [--check] [--print-config] [--version] [--help]\n"
-    "  --config FILE       read settings from FILE\n"
-    "  --listen ADDRESS    unix:PATH; overrides [daemon] listen\n"
+    "  --config FILE       read settings from FILE; on Windows by itself from %ProgramData%\\fetchd\\fetchd.ini\n"
+    "  --listen ADDRESS    unix:PATH, on Windows pipe:\\\\.\\pipe\\NAME; overrides [daemon] listen\n"
     "  --workers N         overrides [workers] count\n"
     "  --no-sandbox        confine neither the daemon nor its workers: for debugging only\n"
     "  --check             read the settings, say what is wrong, and exit\n"
     "  --print-config      print every setting with its help and present value, and exit\n"
-    "Runs in the foreground and logs to stderr. SIGTERM drains, SIGHUP reloads.\n";
+    "Runs in the foreground and logs to stderr. SIGTERM (Ctrl+C) drains, SIGHUP (fetchctl reload) reloads.\n";
 
 static const struct option options[] = {
     { "config", required_argument, NULL, 'c' }, { "listen", required_argument, NULL, 'l' },
@@ -71,11 +72,14 @@ static int run(int argc, char **argv)
     struct arguments arguments = read_arguments(argc, argv);
     uv_os_setenv("UV_USE_IO_URING", "0");   /* its calls would pass by every filter */
     struct conf *conf = conf_create();
+    static char usual[PATHS_BYTES];
     char error[CONF_ERROR_BYTES];
     if (!conf) {
         fputs("fetchd: not enough memory\n", stderr);
         return EXIT_FAILURE;
     }
+    if (!arguments.daemon.conf_file && paths_conf(usual))
+        arguments.daemon.conf_file = usual;
     if (arguments.daemon.conf_file && conf_read(conf, arguments.daemon.conf_file, error) < 0) {
         fprintf(stderr, "fetchd: %s\n", error);
         conf_destroy(conf);

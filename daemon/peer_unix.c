@@ -144,6 +144,7 @@ int peer_read(int fd, struct peer *ret_peer)
     if (status < 0)
         return status;
     peer.user = user;
+    peer.root = user == 0;
     *ret_peer = peer;
     return 0;
 }

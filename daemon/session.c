@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "access.h"
+#include "account.h"
 #include "daemon.h"
 #include "jar_control.h"
 #include "log.h"
@@ -53,7 +54,8 @@ void session_close(struct session *session)
     if (session->closing)
         return;
     session->closing = true;
-    session->principal->sessions--;
+    if (session->principal)
+        session->principal->sessions--;
     while (session->requests)
         request_event(session->requests, REQUEST_HANGUP, NULL);
     if (session->binds)
@@ -65,8 +67,11 @@ void session_close(struct session *session)
 
 static void log_failure(const struct session *session, enum ipc_error_code code, const char *message)
 {
-    log_warning("session %u: uid %llu pid %u: %s: %s, closing", session->number,
-                (unsigned long long)session->peer.user, session->peer.pid, ipc_error_name(code), message);
+    char user[ACCOUNT_NAME_BYTES] = "user not known yet";
+    if (session->principal)
+        account_describe(session->peer.user, user, sizeof user);
+    log_warning("session %u: %s pid %u: %s: %s, closing", session->number, user, session->peer.pid,
+                ipc_error_name(code), message);
 }
 
 static void send_error(struct session *session, enum ipc_error_code code, const char *message)
@@ -108,7 +113,9 @@ void session_judge(struct session *session)
 {
     const struct conf *conf = session->daemon->conf;
     const struct peer *peer = &session->peer;
-    enum access access = access_of(conf, peer, (uint64_t)geteuid());
+    enum access access = access_of(conf, peer, account_own());
+    if (!session->principal)
+        return;   /* it is judged when it is known */
     session->admin = access == ACCESS_ADMIN;
     session->class = conf_class(conf, peer->user, peer->groups, peer->group_count);
     if (peer->pid != 0 && crew_has_process(&session->daemon->crew, peer->pid))
@@ -126,6 +133,55 @@ static void check_quota(struct session *session)
         refuse(session, IPC_ERROR_QUOTA_EXCEEDED, reason);
     else if (session->daemon->session_count > quota_sessions(&quota))
         refuse(session, IPC_ERROR_OVERLOADED, "too many client connections ([daemon] sessions)");
+}
+
+/* ---- who it is ---- */
+
+static unsigned group_of(const struct daemon *daemon, const struct peer *peer)
+{
+    return crew_group(&daemon->crew, conf_class(daemon->conf, peer->user, peer->groups, peer->group_count)->name);
+}
+
+static int enroll(struct session *session)
+{
+    struct daemon *daemon = session->daemon;
+    struct principal *principal = principals_find(&daemon->principals, session->peer.user);
+    unsigned group = group_of(daemon, &session->peer);
+    struct queue_flow *flow = principal ? principal_flow(principal, group) : NULL;
+    if (!flow)
+        return UV_ENOMEM;
+    session->principal = principal;
+    session->group = group;
+    queue_flow_init(&session->flow, flow);
+    principal->sessions++;
+    return 0;
+}
+
+static void log_connected(const struct session *session)
+{
+    char user[ACCOUNT_NAME_BYTES];
+    if (!log_enabled(LOG_LEVEL_DEBUG))
+        return;
+    account_describe(session->peer.user, user, sizeof user);
+    log_debug("session %u: %s pid %u connected", session->number, user, session->peer.pid);
+}
+
+/* Not all systems tell before the client has said something (peer.h): `last` when it has. */
+static void identify(struct session *session, bool last)
+{
+    int status = peer_read(session->fd, &session->peer);
+    if (status == UV_EAGAIN && !last)
+        return;
+    if (status == 0)
+        status = enroll(session);
+    if (status < 0) {
+        log_error("session %u: can't tell who connects: %s, closing", session->number, uv_strerror(status));
+        session_close(session);
+        return;
+    }
+    log_connected(session);
+    session_judge(session);
+    check_quota(session);
 }
 
 /* ---- time: a greeting that does not come, a frame that stays half sent ---- */
@@ -162,6 +218,10 @@ static void on_frame(struct ipc_channel *channel, const struct ipc_frame *frame)
 {
     struct session *session = channel->owner;
     session->partial_since_ms = 0;
+    if (!session->principal)
+        identify(session, true);
+    if (session->closing)
+        return;
     methods_dispatch(session, frame);
     /* Its credentials are where they are needed by now. The bytes are the channel's own. */
     if (frame->type == IPC_FETCH)
@@ -372,53 +432,41 @@ uint32_t session_pool(const struct session *session)
 
 static const struct ipc_channel_calls channel_calls = { on_frame, on_end, on_sent, on_channel_closed };
 
-static unsigned group_of(const struct daemon *daemon, const struct peer *peer)
+/* Those who are not known yet must not take the room of all others. */
+static void check_strangers(struct session *session)
 {
-    return crew_group(&daemon->crew, conf_class(daemon->conf, peer->user, peer->groups, peer->group_count)->name);
+    struct daemon *daemon = session->daemon;
+    if (!session->principal && !session->closing && daemon->session_count > daemon->conf->sessions)
+        send_error(session, IPC_ERROR_OVERLOADED, "too many client connections ([daemon] sessions)");
 }
 
 struct session *session_create(struct daemon *daemon, int fd, unsigned number)
 {
     struct session *session = calloc(1, sizeof *session);
-    struct peer peer = { .groups = NULL };
-    int status = session ? peer_read(fd, &peer) : UV_ENOMEM;
-    struct principal *principal = status == 0 ? principals_find(&daemon->principals, peer.user) : NULL;
-    unsigned group = principal ? group_of(daemon, &peer) : 0;
-    struct queue_flow *flow = principal ? principal_flow(principal, group) : NULL;
-    if (!flow) {
-        log_error("session %u: can't tell who connects: %s, closing", number,
-                  uv_strerror(status < 0 ? status : UV_ENOMEM));
-        peer_finish(&peer);
-        free(session);
-        uv_fs_t request;
-        uv_fs_close(NULL, &request, fd, NULL);
+    if (!session) {
+        log_error("session %u: not enough memory, closing", number);
+        close(fd);
         return NULL;
     }
     session->daemon = daemon;
     session->number = number;
-    session->peer = peer;
-    session->principal = principal;
-    session->group = group;
-    queue_flow_init(&session->flow, flow);
+    session->fd = fd;
     ipc_buffer_init(&session->held, IPC_CONNECTION_WINDOW + CONTROL_BYTES);
     ipc_window_init(&session->window, IPC_CONNECTION_WINDOW);
-    status = ipc_channel_open(&session->channel, &daemon->hub, fd, IPC_DAEMON_TO_CLIENT,
-                              IPC_CONNECTION_WINDOW + CONTROL_BYTES, &channel_calls, session);
+    int status = ipc_channel_open(&session->channel, &daemon->hub, fd, IPC_DAEMON_TO_CLIENT,
+                                  IPC_CONNECTION_WINDOW + CONTROL_BYTES, &channel_calls, session);
     if (status < 0) {
         log_error("session %u: %s, closing", number, uv_strerror(status));
-        peer_finish(&peer);
         free(session);
         return NULL;
     }
-    principal->sessions++;
     daemon->session_count++;
     session->channel.in.wipes = true;
     session->open_handles = 2;
     uv_timer_init(&daemon->loop, &session->timer);
     session->timer.data = session;
     uv_timer_start(&session->timer, on_uv_greeting_timeout, daemon->conf->handshake_timeout_ms, 0);
-    log_debug("session %u: uid %llu pid %u connected", number, (unsigned long long)peer.user, peer.pid);
-    session_judge(session);
-    check_quota(session);
+    identify(session, false);
+    check_strangers(session);
     return session;
 }

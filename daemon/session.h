@@ -23,8 +23,9 @@ struct session {
     struct daemon *daemon;
     struct session *prev, *next;   /* utlist.h wants these names */
     unsigned number;
+    int fd;                          /* the channel's, for peer_read */
     struct peer peer;
-    struct principal *principal;
+    struct principal *principal;     /* NULL: not known yet, and nothing it says is taken */
     const struct conf_class *class;  /* of the running configuration */
     bool admin;
     unsigned group;                  /* of the crew, by the class at its birth */
@@ -45,7 +46,7 @@ struct session {
 };
 
 /* Takes over `fd`. NULL when it can't be served: the descriptor is closed then. One that may not
- * connect is told so and closes by itself. */
+ * connect is told so and closes by itself, on Windows with its first frame: before that nobody tells who it is. */
 struct session *session_create(struct daemon *daemon, int fd, unsigned number);
 
 /* Asks the configuration again who this is; closes one that may no longer be here. */

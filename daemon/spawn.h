@@ -3,16 +3,22 @@
 #ifndef DAEMON_SPAWN_H
 #define DAEMON_SPAWN_H
 
-#include <uv.h>
+#include "process.h"
+
+struct spawn_order {
+    const char *program;       /* an absolute path */
+    bool unconfined;           /* for a debugger */
+    uint64_t memory_bytes;     /* more than that it can't have, where the system can hold it to that; 0: no limit */
+};
 
 struct spawned {
     int channel_fd;   /* ours to own */
     int log_fd;
 };
 
-/* Starts `program`, an absolute path. On failure the handle `process` still has to be closed
- * (uv_spawn initialises it first). 0 or a libuv error. */
-int spawn_worker(uv_loop_t *loop, uv_process_t *process, const char *program, uv_exit_cb on_exit,
+/* Starts a worker, whose `owner` and `on_exit` are set. 0 or a libuv error: then it has to be closed if it is
+ * `open`. */
+int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_order *order,
                  struct spawned *ret_spawned);
 
 #endif

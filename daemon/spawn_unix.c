@@ -12,7 +12,7 @@ static void close_pair(const int pair[2])
     close(pair[1]);
 }
 
-int spawn_worker(uv_loop_t *loop, uv_process_t *process, const char *program, uv_exit_cb on_exit,
+int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_order *order,
                  struct spawned *ret_spawned)
 {
     int channel[2], log[2];
@@ -23,16 +23,15 @@ int spawn_worker(uv_loop_t *loop, uv_process_t *process, const char *program, uv
         close_pair(channel);
         return status;
     }
-    char *arguments[] = { (char *)(uintptr_t)program, NULL }, *environment[] = { NULL };
+    char *arguments[] = { (char *)(uintptr_t)order->program, NULL }, *environment[] = { NULL };
     uv_stdio_container_t stdio[3] = {
         { .flags = UV_INHERIT_FD, .data.fd = channel[1] },
         { .flags = UV_IGNORE },
         { .flags = UV_INHERIT_FD, .data.fd = log[1] },
     };
-    uv_process_options_t options = { .exit_cb = on_exit, .file = program, .args = arguments, .env = environment,
-                                     .cwd = "/", .stdio = stdio, .stdio_count = 3,
-                                     .flags = UV_PROCESS_WINDOWS_HIDE };
-    int status = uv_spawn(loop, process, &options);
+    uv_process_options_t options = { .file = order->program, .args = arguments, .env = environment,
+                                     .cwd = "/", .stdio = stdio, .stdio_count = 3 };
+    int status = process_spawn(process, loop, &options);
     close(channel[1]);
     close(log[1]);
     if (status < 0) {

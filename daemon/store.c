@@ -8,16 +8,11 @@
 #include "ipc/secret.h"
 #include "ipc/unpack.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SUFFIX ".session"
 #define NAME_BYTES 128                            /* UID-NAME.session.damaged */
@@ -28,52 +23,25 @@
 
 /* ---- the folder ---- */
 
-static int open_folder(const char *path, int *ret_folder)
-{
-    struct stat status;
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0)
-        return -1;
-    if (fstat(folder, &status) < 0 || status.st_uid != geteuid() || (status.st_mode & 022)) {
-        close(folder);
-        errno = EPERM;
-        return -1;
-    }
-    *ret_folder = folder;
-    return 0;
-}
-
 int store_open(struct store *store, uv_loop_t *loop, const char *state_folder,
                char ret_error[STORE_ERROR_BYTES])
 {
+    char path[FOLDER_PATH_BYTES];
+    const char *reason;
     store->loop = loop;
-    store->folder = -1;
+    store->folder.open = false;
     if (!*state_folder)
         return 0;
-    snprintf(store->path, sizeof store->path, "%.4000s/sessions", state_folder);
-    mkdir(state_folder, 0700);
-    mkdir(store->path, 0700);
-    int folder;
-    if (open_folder(store->path, &folder) < 0) {
-        snprintf(ret_error, STORE_ERROR_BYTES, "[daemon] state_dir: %.300s: %s", store->path,
-                 errno == EPERM ? "must belong to the daemon's user, and nobody else may write there"
-                                : strerror(errno));
-        return -1;
-    }
-    if (flock(folder, LOCK_EX | LOCK_NB) < 0) {
-        snprintf(ret_error, STORE_ERROR_BYTES, "[daemon] state_dir: another fetchd uses %.300s", store->path);
-        close(folder);
-        return -1;
-    }
-    store->folder = folder;
-    return 0;
+    snprintf(path, sizeof path, "%.4000s/sessions", state_folder);
+    if (folder_open(&store->folder, path, &reason) == 0)
+        return 0;
+    snprintf(ret_error, STORE_ERROR_BYTES, "[daemon] state_dir: %.300s: %.150s", path, reason);
+    return -1;
 }
 
 void store_close(struct store *store)
 {
-    if (store->folder >= 0)
-        close(store->folder);
-    store->folder = -1;
+    folder_close(&store->folder);
 }
 
 static void name_file(const struct jar *jar, char ret_name[NAME_BYTES])
@@ -149,53 +117,13 @@ static int pack_jar(const struct jar *jar, uint64_t now_s, struct ipc_buffer *ou
     return result;
 }
 
-/* ---- writing: no log and nothing of a jar here, a thread does it ---- */
-
-static int write_all(int file, const uint8_t *data, size_t length)
-{
-    while (length > 0) {
-        ssize_t written = write(file, data, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -1;
-        data += written;
-        length -= (size_t)written;
-    }
-    return fsync(file);
-}
-
-/* Beside its place, to the disk, into its place, and that to the disk. 0, or an errno. */
-static int replace_file(int folder, const char *name, const struct ipc_buffer *content)
-{
-    char beside[NAME_BYTES + 8];
-    snprintf(beside, sizeof beside, "%s.new", name);
-    unlinkat(folder, beside, 0);
-    int file = openat(folder, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (file < 0)
-        return errno;
-    int result = write_all(file, ipc_buffer_data(content), ipc_buffer_length(content)), error = errno;
-    if (close(file) < 0 && result == 0) {
-        result = -1;
-        error = errno;
-    }
-    if (result == 0 && renameat(folder, beside, folder, name) < 0) {
-        result = -1;
-        error = errno;
-    }
-    if (result == 0)
-        return fsync(folder) < 0 ? errno : 0;
-    unlinkat(folder, beside, 0);
-    return error;
-}
-
 /* ---- saving ---- */
 
 static void complain(const struct store *store, struct jar *jar, int error)
 {
     if (!jar->complained)
         log_error("session %s of user %" PRIu64 ": can't be written to %s: %s, trying on", jar->name,
-                  jar->jars->user, store->path, strerror(error));
+                  jar->jars->user, store->folder.path, uv_strerror(error));
     jar->complained = true;
     jar->dirty = true;
 }
@@ -215,7 +143,7 @@ static bool begin_saving(const struct store *store, struct jar *jar, uint64_t no
     jar->saved_s = now_s;
     if (pack_jar(jar, now_s, ret_content) == 0)
         return true;
-    complain(store, jar, EFBIG);
+    complain(store, jar, UV_EFBIG);
     return false;
 }
 
@@ -226,7 +154,7 @@ void store_save_now(const struct store *store, struct jar *jar, uint64_t now_s)
     if (!begin_saving(store, jar, now_s, &content))
         return;
     name_file(jar, name);
-    note_saved(store, jar, replace_file(store->folder, name, &content));
+    note_saved(store, jar, folder_replace(&store->folder, name, &content));
     ipc_buffer_finish(&content);
 }
 
@@ -242,7 +170,7 @@ struct job {
 static void on_uv_work(uv_work_t *work)
 {
     struct job *job = work->data;
-    job->error = replace_file(job->store->folder, job->name, &job->content);
+    job->error = folder_replace(&job->store->folder, job->name, &job->content);
 }
 
 /* Another may have its name by now: then this may have been written over that one's file. */
@@ -252,7 +180,7 @@ static void unlink_or_renew(const struct store *store, const struct jar *jar, co
     if (heir && heir->persistent)
         heir->dirty = true;
     else
-        unlinkat(store->folder, name, 0);
+        folder_remove(&store->folder, name);
 }
 
 static void on_uv_work_done(uv_work_t *work, int status)
@@ -263,7 +191,7 @@ static void on_uv_work_done(uv_work_t *work, int status)
     if (jar->removed)
         unlink_or_renew(job->store, jar, job->name);
     else
-        note_saved(job->store, jar, status < 0 ? ECANCELED : job->error);
+        note_saved(job->store, jar, status < 0 ? UV_ECANCELED : job->error);
     jar_free_unused(jar);
     ipc_buffer_finish(&job->content);
     free(job);
@@ -293,7 +221,7 @@ void store_remove(const struct store *store, const struct jar *jar)
     if (!store_is_open(store) || jar->saving)
         return;
     name_file(jar, name);
-    unlinkat(store->folder, name, 0);
+    folder_remove(&store->folder, name);
 }
 
 /* ---- loading ---- */
@@ -314,6 +242,7 @@ static bool read_name(const char *file, uint64_t *ret_user, struct ipc_text *ret
 
 struct loading {
     const struct store *store;
+    struct principals *principals;
     struct ipc_decoder *decoder;
     const struct jar_rules *rules;
     struct jar *jar;
@@ -364,57 +293,33 @@ static const char *take_content(struct loading *loading, const uint8_t *content,
     return index == count ? NULL : "it is cut short";
 }
 
-/* The whole file, or NULL with a problem. To be freed as a secret. */
-static uint8_t *read_file(const struct store *store, const char *name, struct stat *ret_status,
-                          const char **ret_problem)
-{
-    int file = openat(store->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    uint8_t *content = NULL;
-    *ret_problem = "it can't be read";
-    if (file < 0)
-        return NULL;
-    if (fstat(file, ret_status) < 0 || !S_ISREG(ret_status->st_mode) || ret_status->st_uid != geteuid())
-        *ret_problem = "it is not a file of the daemon's user";
-    else if ((uint64_t)ret_status->st_size > FILE_BYTES)
-        *ret_problem = "it is too large";
-    else
-        content = ipc_secret_alloc((size_t)ret_status->st_size + 1);
-    size_t length = 0;
-    for (ssize_t got = 1; content && got > 0 && length < (size_t)ret_status->st_size; length += (size_t)got)
-        if ((got = read(file, content + length, (size_t)ret_status->st_size - length)) < 0)
-            got = 0;
-    if (content && length < (size_t)ret_status->st_size)
-        ret_status->st_size = (off_t)length;
-    close(file);
-    return content;
-}
-
 static void set_aside(const struct store *store, const char *name, const char *problem)
 {
     char aside[NAME_BYTES + 16];
     snprintf(aside, sizeof aside, "%s.damaged", name);
-    bool moved = renameat(store->folder, name, store->folder, aside) == 0;
-    log_error("store: %s/%s: %s; %s%s", store->path, name, problem,
+    bool moved = folder_rename(&store->folder, name, aside);
+    log_error("store: %s/%s: %s; %s%s", store->folder.path, name, problem,
               moved ? "it is now " : "it stays there, ignoring", moved ? aside : "");
 }
 
-static void load_file(struct loading *loading, struct principals *principals, const char *file)
+static void load_file(struct loading *loading, const char *file)
 {
     const struct store *store = loading->store;
     struct ipc_text name;
-    struct stat status;
-    uint64_t user;
+    size_t length = 0;
+    uint64_t user, changed_s = 0;
     const char *problem = "its name is none of ours";
     if (!read_name(file, &user, &name)) {
         set_aside(store, file, problem);
         return;
     }
-    struct principal *principal = principals_find(principals, user);
-    uint8_t *content = principal ? read_file(store, file, &status, &problem) : NULL;
+    struct principal *principal = principals_find(loading->principals, user);
+    uint8_t *content = principal
+        ? folder_read(&store->folder, file, FILE_BYTES, &length, &changed_s, &problem) : NULL;
     loading->jar = content && !jars_find(&principal->jars, name)
-        ? jars_create(&principal->jars, name, true, (uint64_t)status.st_mtime) : NULL;
+        ? jars_create(&principal->jars, name, true, changed_s) : NULL;
     if (loading->jar)
-        problem = take_content(loading, content, (size_t)status.st_size);
+        problem = take_content(loading, content, length);
     ipc_secret_free(content);
     if (problem) {
         if (loading->jar)
@@ -423,30 +328,21 @@ static void load_file(struct loading *loading, struct principals *principals, co
         return;
     }
     loading->jar->dirty = false;
-    loading->jar->saved_s = (uint64_t)status.st_mtime;
+    loading->jar->saved_s = changed_s;
     log_debug("store: %s: %zu cookies", file, loading->jar->cookies.count);
 }
 
-static bool ends_with(const char *name, const char *end)
+static void visit(void *loading, const char *file)
 {
-    size_t length = strlen(name), end_length = strlen(end);
-    return length >= end_length && strcmp(name + length - end_length, end) == 0;
+    size_t length = strlen(file), suffix = sizeof SUFFIX - 1;
+    if (length >= suffix && strcmp(file + length - suffix, SUFFIX) == 0)
+        load_file(loading, file);
 }
 
 void store_load(const struct store *store, struct principals *principals, struct ipc_decoder *decoder,
                 const struct jar_rules *rules)
 {
-    struct loading loading = { .store = store, .decoder = decoder, .rules = rules };
-    int copy = store_is_open(store) ? fcntl(store->folder, F_DUPFD_CLOEXEC, 0) : -1;
-    DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
-    if (!list && copy >= 0)
-        close(copy);
-    for (struct dirent *entry; list && (entry = readdir(list));) {
-        if (ends_with(entry->d_name, SUFFIX))
-            load_file(&loading, principals, entry->d_name);
-        else if (ends_with(entry->d_name, SUFFIX ".new"))
-            unlinkat(store->folder, entry->d_name, 0);   /* half written when somebody fell */
-    }
-    if (list)
-        closedir(list);
+    struct loading loading = { .store = store, .principals = principals, .decoder = decoder, .rules = rules };
+    if (store_is_open(store))
+        folder_visit(&store->folder, visit, &loading);
 }

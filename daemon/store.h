@@ -5,6 +5,7 @@
 #ifndef DAEMON_STORE_H
 #define DAEMON_STORE_H
 
+#include "folder.h"
 #include "jar.h"
 
 #include <uv.h>
@@ -16,8 +17,7 @@ struct principals;
 
 struct store {
     uv_loop_t *loop;
-    int folder;              /* a descriptor; -1: there is none, nothing is persistent */
-    char path[4096];
+    struct folder folder;    /* not open: there is none, nothing is persistent */
 };
 
 /* Opens the folder, which is made when it is missing; an empty path is no folder. 0, or -1 with a sentence.
@@ -28,7 +28,7 @@ void store_close(struct store *store);
 
 static inline bool store_is_open(const struct store *store)
 {
-    return store->folder >= 0;
+    return store->folder.open;
 }
 
 /* Makes the jars of all files. One that can't be read is set aside as NAME.damaged, and the log says so. */

@@ -11,7 +11,6 @@
 #include "ipc/pack.h"
 #include "ipc/unpack.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,12 +55,12 @@ static void enter_state(struct supervisor *supervisor, enum supervisor_state sta
         uv_timer_stop(&supervisor->timer);
 }
 
-static void send_signal(struct supervisor *supervisor, int signal)
+static void kill_process(struct supervisor *supervisor)
 {
     if (supervisor->exited)
         return;
-    supervisor->killed = supervisor->killed || signal == SIGKILL;
-    uv_process_kill(&supervisor->process, signal);
+    supervisor->killed = true;
+    process_kill(&supervisor->process);
 }
 
 /* ---- death ---- */
@@ -69,12 +68,8 @@ static void send_signal(struct supervisor *supervisor, int signal)
 /* Deaths that a request can cause. A SIGKILL or SIGTERM from outside is nobody's fault here. */
 static bool is_suspicious(const struct supervisor *supervisor)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP };
-    if (supervisor->hung || supervisor->breached)
+    if (supervisor->hung || supervisor->breached || process_is_fault(supervisor->exit_signal))
         return true;
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        if (supervisor->exit_signal == signals[i])
-            return true;
     return supervisor->exit_signal == 0 && (supervisor->exit_status != 0 || supervisor->requests);
 }
 
@@ -114,7 +109,7 @@ static void write_obituary(const struct supervisor *supervisor, unsigned lost)
     if (supervisor->exit_signal)
         log_warning("worker %u: pid %u %s, signal %d (%s), %u requests to place again or to fail",
                     supervisor->number, supervisor->pid, reason, supervisor->exit_signal,
-                    strsignal(supervisor->exit_signal), lost);
+                    process_signal_name(supervisor->exit_signal), lost);
     else if (supervisor->exit_status != 0 || lost > 0)
         log_warning("worker %u: pid %u %s, status %lld, %u requests to place again or to fail", supervisor->number,
                     supervisor->pid, reason, (long long)supervisor->exit_status, lost);
@@ -173,7 +168,7 @@ static void condemn(struct supervisor *supervisor, const char *why)
 {
     log_error("worker %u: pid %u %s, killing it", supervisor->number, supervisor->pid, why);
     supervisor->breached = true;
-    send_signal(supervisor, SIGKILL);
+    kill_process(supervisor);
     hang_up(supervisor);
     wind_up(supervisor, why);
 }
@@ -185,15 +180,14 @@ static void abort_hung(struct supervisor *supervisor, const char *why)
                 (unsigned long long)(uv_now(&supervisor->daemon->loop) - supervisor->heard_ms));
     supervisor->hung = true;
     enter_state(supervisor, SUPERVISOR_ABORTING, ABORT_GRACE_MS);
-    send_signal(supervisor, SIGABRT);
-    /* A stopped process takes no SIGABRT until it goes on; SIGKILL needs no help. */
-    send_signal(supervisor, SIGCONT);
+    if (!supervisor->exited)
+        process_abort(&supervisor->process);
 }
 
 static void kill_now(struct supervisor *supervisor, const char *why)
 {
     (void)why;
-    send_signal(supervisor, SIGKILL);
+    kill_process(supervisor);
 }
 
 /* One of the two ends did not come: neither a process without a channel nor the reverse is of use. */
@@ -201,7 +195,7 @@ static void force(struct supervisor *supervisor, const char *why)
 {
     if (supervisor->hung_up && !supervisor->exited && !supervisor->killed)
         supervisor->breached = true;   /* it let go of its channel, and lives */
-    send_signal(supervisor, SIGKILL);
+    kill_process(supervisor);
     if (supervisor->exited && !supervisor->hung_up)
         hang_up(supervisor);
     bury(supervisor, why);
@@ -263,7 +257,7 @@ static void restart_later(struct supervisor *supervisor, const char *why)
 static void stop_living(struct supervisor *supervisor, const char *why)
 {
     supervisor->stays_down = true;
-    send_signal(supervisor, SIGKILL);
+    kill_process(supervisor);
     wind_up(supervisor, why);
 }
 
@@ -278,7 +272,7 @@ static void note_stop(struct supervisor *supervisor, const char *why)
 {
     (void)why;
     supervisor->stays_down = true;
-    send_signal(supervisor, SIGKILL);
+    kill_process(supervisor);
 }
 
 static void ignore(struct supervisor *supervisor, const char *why)
@@ -592,13 +586,18 @@ static void on_uv_closed(uv_handle_t *handle)
 
 static const struct ipc_channel_calls channel_calls = { on_frame, on_end, NULL, on_channel_closed };
 
-static void on_uv_exit(uv_process_t *process, int64_t status, int signal)
+static void on_process_closed(struct process *process)
 {
-    struct supervisor *supervisor = process->data;
+    on_handle_closed(process->owner);
+}
+
+static void on_process_exit(struct process *process, int64_t status, int signal)
+{
+    struct supervisor *supervisor = process->owner;
     supervisor->exited = true;
     supervisor->exit_status = status;
     supervisor->exit_signal = signal;
-    uv_close((uv_handle_t *)process, on_uv_closed);
+    process_close(process, on_process_closed);
     supervisor_event(supervisor, SUPERVISOR_EXIT, "exited");
 }
 
@@ -653,7 +652,7 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
     supervisor->hung = supervisor->breached = supervisor->killed = false;
     supervisor->exit_signal = 0;
     supervisor->exit_status = 0;
-    supervisor->pid = (uint32_t)supervisor->process.pid;
+    supervisor->pid = supervisor->process.pid;
     supervisor->started_ms = supervisor->heard_ms = uv_now(&daemon->loop);
     supervisor->last_id = supervisor->started_id = 0;
     memset(supervisor->forgotten, 0, sizeof supervisor->forgotten);
@@ -670,32 +669,38 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
     enter_state(supervisor, SUPERVISOR_STARTING, daemon->conf->start_timeout_ms);
 }
 
-static void on_uv_stillborn(uv_handle_t *handle)
+static void on_stillborn_closed(struct process *process)
 {
-    supervisor_event(handle->data, SUPERVISOR_GONE, "was not born");
+    supervisor_event(process->owner, SUPERVISOR_GONE, "was not born");
 }
 
 /* Asked to stop meanwhile, it must not settle down before its handle has closed. */
 static void close_stillborn(struct supervisor *supervisor)
 {
     enter_state(supervisor, SUPERVISOR_DYING, 0);
-    uv_close((uv_handle_t *)&supervisor->process, on_uv_stillborn);
+    process_close(&supervisor->process, on_stillborn_closed);
+}
+
+/* From max_rss on it is replaced, with time to end what it has: that must fit too. */
+static uint64_t memory_limit(const struct conf *conf)
+{
+    return conf->max_rss_bytes < UINT64_MAX / 2 ? 2 * conf->max_rss_bytes : 0;
 }
 
 static void start(struct supervisor *supervisor, const char *why)
 {
     struct daemon *daemon = supervisor->daemon;
+    struct spawn_order order = { daemon->worker_program, daemon->arguments.no_sandbox, memory_limit(daemon->conf) };
     struct spawned spawned;
     (void)why;
-    memset(&supervisor->process, 0, sizeof supervisor->process);
+    supervisor->process = (struct process){ .owner = supervisor, .on_exit = on_process_exit };
     supervisor->exited = true;
-    int status = spawn_worker(&daemon->loop, &supervisor->process, daemon->worker_program, on_uv_exit, &spawned);
-    supervisor->process.data = supervisor;
+    int status = spawn_worker(&daemon->loop, &supervisor->process, &order, &spawned);
     if (status < 0) {
         log_error("worker %u: %s can't be started: %s", supervisor->number, daemon->worker_program,
                   uv_strerror(status));
         supervisor->started_ms = uv_now(&daemon->loop);
-        if (supervisor->process.type == UV_PROCESS)
+        if (supervisor->process.open)
             close_stillborn(supervisor);
         else
             uv_timer_start(&supervisor->timer, on_uv_timer, next_backoff(supervisor), 0);
@@ -706,7 +711,7 @@ static void start(struct supervisor *supervisor, const char *why)
                               CHANNEL_LIMIT_BYTES, &channel_calls, supervisor);
     if (status < 0) {
         supervisor->hung_up = true;
-        send_signal(supervisor, SIGKILL);
+        kill_process(supervisor);
         wind_up(supervisor, uv_strerror(status));
         return;
     }

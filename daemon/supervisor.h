@@ -6,6 +6,7 @@
 
 #include "crew.h"
 #include "health.h"
+#include "process.h"
 
 #include "ipc/channel.h"
 #include "ipc/credit.h"
@@ -64,7 +65,7 @@ struct supervisor {
     unsigned open_handles;            /* channel, process and log of the current process */
 
     struct ipc_channel channel;
-    uv_process_t process;
+    struct process process;
     uv_pipe_t log;
     uv_timer_t timer;                 /* the state's deadline */
     char log_line[1024];

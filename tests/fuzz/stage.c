@@ -75,22 +75,22 @@ static void open_end(struct end *end, int fd, enum ipc_speaker speaker)
 
 /* A process handle that libuv knows and has nothing to do with: refused for its third descriptor, which is
  * none, after it was set up. */
-static void init_process(uv_loop_t *loop, uv_process_t *process, uv_exit_cb on_exit)
+static void init_process(uv_loop_t *loop, struct process *process)
 {
-    static int pid = 1 << 24;   /* of nobody */
+    static uint32_t pid = 1 << 24;   /* of nobody */
     uv_stdio_container_t none = { .flags = UV_INHERIT_FD, .data.fd = -1 };
-    uv_process_options_t options = { .file = "/", .stdio = &none, .stdio_count = 1, .exit_cb = on_exit };
-    HOLDS(uv_spawn(loop, process, &options) == UV_EINVAL);
-    HOLDS(process->type == UV_PROCESS);
+    uv_process_options_t options = { .file = "/", .stdio = &none, .stdio_count = 1 };
+    HOLDS(process_spawn(process, loop, &options) == UV_EINVAL);
+    HOLDS(process->open);
     process->pid = ++pid;
 }
 
-int spawn_worker(uv_loop_t *loop, uv_process_t *process, const char *program, uv_exit_cb on_exit,
+int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_order *order,
                  struct spawned *ret_spawned)
 {
     int channel[2], log[2];
-    (void)program;
-    init_process(loop, process, on_exit);
+    (void)order;
+    init_process(loop, process);
     if (stage.worker_count == STAGE_ENDS)
         return UV_EAGAIN;
     HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) == 0);
@@ -98,7 +98,6 @@ int spawn_worker(uv_loop_t *loop, uv_process_t *process, const char *program, uv
     struct end *worker = &stage.workers[stage.worker_count++];
     open_end(worker, channel[1], IPC_WORKER);
     worker->process = process;
-    worker->on_exit = on_exit;
     worker->sockets[1] = log[1];
     *ret_spawned = (struct spawned){ channel[0], log[0] };
     return 0;
@@ -108,7 +107,7 @@ int __wrap_uv_process_kill(uv_process_t *process, int signal);
 int __wrap_uv_process_kill(uv_process_t *process, int signal)
 {
     for (unsigned i = 0; i < stage.worker_count; i++)
-        if (stage.workers[i].process == process && signal != SIGCONT)
+        if (stage.workers[i].process && &stage.workers[i].process->uv.process == process && signal != SIGCONT)
             stage.workers[i].killed_by = signal;
     return 0;
 }
@@ -121,11 +120,11 @@ static bool bury_killed(void)
         struct end *worker = &stage.workers[i];
         if (!worker->killed_by || !worker->process)
             continue;
-        uv_process_t *process = worker->process;
+        struct process *process = worker->process;
         end_hang_up(worker);
         close(worker->sockets[1]);
         worker->process = NULL;
-        worker->on_exit(process, 0, worker->killed_by);
+        process->on_exit(process, 0, worker->killed_by);
         any = true;
     }
     return any;
@@ -225,9 +224,8 @@ static void init_handles(struct daemon *daemon)
     uv_timer_init(&daemon->loop, &daemon->tick);
     uv_timer_init(&daemon->loop, &daemon->drain_timer);
     uv_timer_init(&daemon->loop, &daemon->queue_timer);
-    uv_signal_init(&daemon->loop, &daemon->terminate);
-    uv_signal_init(&daemon->loop, &daemon->interrupt);
-    uv_signal_init(&daemon->loop, &daemon->hangup);
+    for (size_t i = 0; i < SIGNALS; i++)
+        uv_signal_init(&daemon->loop, &daemon->signals[i]);
     daemon->tick.data = daemon->drain_timer.data = daemon->queue_timer.data = daemon;
 }
 
@@ -258,7 +256,7 @@ void stage_open(unsigned workers)
     set(daemon->conf, "retry", "delay", "1ms");
     snprintf(daemon->instance, sizeof daemon->instance, "stage");
     daemon->random = 1;
-    daemon->listener.fd = daemon->listener.lock_fd = daemon->store.folder = -1;
+    daemon->listener.fd = daemon->listener.lock_fd = -1;
     daemon->suffixes = known_suffixes();
     HOLDS(uv_loop_init(&daemon->loop) == 0 && ipc_hub_init(&daemon->hub, &daemon->loop) == 0);
     HOLDS(ipc_decoder_init(&daemon->decoder) == 0 && ipc_decoder_init(&daemon->kept_decoder) == 0

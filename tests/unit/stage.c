@@ -32,21 +32,21 @@ static void wire_open(struct wire *wire, int fd, enum ipc_speaker speaker)
 
 /* ---- instead of spawn_unix.c: a process that does nothing, its channel with us ---- */
 
-int spawn_worker(uv_loop_t *loop, uv_process_t *process, const char *program, uv_exit_cb on_exit,
+int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_order *order,
                  struct spawned *ret_spawned)
 {
     static char sleep_path[] = "/bin/sleep", missing_path[] = "/nonexistent/worker", seconds[] = "100000";
     bool refused = stage.refuse_spawns > 0;
     char *arguments[] = { sleep_path, seconds, NULL };
     int channel[2], log[2];
-    (void)program;
+    (void)order;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel), 0);
     assert_int_equal(pipe2(log, O_CLOEXEC), 0);
     uv_stdio_container_t stdio[3] = { { .flags = UV_IGNORE }, { .flags = UV_IGNORE },
                                       { .flags = UV_INHERIT_FD, .data.fd = log[1] } };
-    uv_process_options_t options = { .exit_cb = on_exit, .file = refused ? missing_path : sleep_path,
-                                     .args = arguments, .stdio = stdio, .stdio_count = 3 };
-    int status = uv_spawn(loop, process, &options);
+    uv_process_options_t options = { .file = refused ? missing_path : sleep_path, .args = arguments,
+                                     .stdio = stdio, .stdio_count = 3 };
+    int status = process_spawn(process, loop, &options);
     close(log[1]);
     if (status < 0) {
         stage.refuse_spawns--;
@@ -57,7 +57,7 @@ int spawn_worker(uv_loop_t *loop, uv_process_t *process, const char *program, uv
     }
     assert_in_range(stage.worker_count, 0, STAGE_WORKERS - 1);
     struct stage_worker *worker = &stage.workers[stage.worker_count++];
-    worker->pid = process->pid;
+    worker->pid = (int)process->pid;
     wire_open(&worker->wire, channel[1], IPC_WORKER);
     *ret_spawned = (struct spawned){ channel[0], log[0] };
     return 0;
@@ -85,9 +85,8 @@ static void init_handles(struct daemon *daemon)
     uv_timer_init(&daemon->loop, &daemon->tick);
     uv_timer_init(&daemon->loop, &daemon->drain_timer);
     uv_timer_init(&daemon->loop, &daemon->queue_timer);
-    uv_signal_init(&daemon->loop, &daemon->terminate);
-    uv_signal_init(&daemon->loop, &daemon->interrupt);
-    uv_signal_init(&daemon->loop, &daemon->hangup);
+    for (size_t i = 0; i < SIGNALS; i++)
+        uv_signal_init(&daemon->loop, &daemon->signals[i]);
     daemon->tick.data = daemon->drain_timer.data = daemon->queue_timer.data = daemon;
 }
 
@@ -118,7 +117,7 @@ void stage_begin(unsigned seats, ...)
     va_end(settings);
     snprintf(daemon->instance, sizeof daemon->instance, "stage");
     daemon->random = 1;
-    daemon->listener.fd = daemon->listener.lock_fd = daemon->store.folder = -1;
+    daemon->listener.fd = daemon->listener.lock_fd = -1;
     daemon->suffixes = suffixes_open();
     assert_int_equal(uv_loop_init(&daemon->loop), 0);
     assert_int_equal(ipc_hub_init(&daemon->hub, &daemon->loop), 0);

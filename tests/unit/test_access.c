@@ -25,7 +25,7 @@ static struct conf *conf_with(const char *allow, const char *deny, const char *a
 static enum access access_for(const struct conf *conf, uint64_t user, uint64_t group, uint64_t other_group)
 {
     uint64_t groups[] = { group, other_group };
-    struct peer peer = { .user = user, .groups = groups, .group_count = 2 };
+    struct peer peer = { .user = user, .root = user == 0, .groups = groups, .group_count = 2 };
     return access_of(conf, &peer, OWN);
 }
 

@@ -348,7 +348,7 @@ static void the_first_class_that_a_user_or_its_group_is_in_holds(void **state)
 {
     (void)state;
     struct conf *conf = read_good("[class \"*\"]\nrate = 9\n[class \"a\"]\nmembers = 1000, @50\nworkers = 2\n"
-                                  "[class \"b.c-d_E\"]\nmembers = root @root 1000\n");
+                                  "[class \"b.c-d_E\"]\nmembers = \"root\" @\"root\", 1000\n");
     assert_string_equal(class_of(conf, 1000, 1), "a");
     assert_string_equal(class_of(conf, 1001, 50), "a");
     assert_string_equal(class_of(conf, 50, 1000), "*");
@@ -371,6 +371,10 @@ static void who_is_nobody_here_is_an_error(void **state)
     assert_bad("[access]\nadmin = @99999999999999999999\n",
                "f:2: [access] admin = @99999999999999999999: has a number that no user or group can have");
     assert_bad("[access]\nallow = @\n", "f:2: [access] allow = @: is neither a user, a @group nor *");
+    assert_bad("[access]\nallow = \"root\n", "f:2: [access] allow = \"root: has a quote that does not end");
+    assert_bad("[access]\nallow = @\"\"\n", "f:2: [access] allow = @\"\": is neither a user, a @group nor *");
+    assert_bad("[access]\nallow = \"no such, user\"\n",
+               "f:2: [access] allow = \"no such, user\": names a user that this system does not know");
     assert_bad("[class \"a b\"]\nrate = 1\n", "f:1: there is no section [class \"a b\"]");
     assert_bad("[class \"\"]\nrate = 1\n", "f:1: there is no section [class \"\"]");
 }

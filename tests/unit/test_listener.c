@@ -33,6 +33,11 @@ static void on_accept(void *owner, int fd)
     accepted_fd = fd;
 }
 
+static struct conf conf_with(const char *mode, const char *group)
+{
+    return (struct conf){ .socket_mode = (char *)(uintptr_t)mode, .socket_group = (char *)(uintptr_t)group };
+}
+
 static void use_path(const char *name)
 {
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -64,7 +69,8 @@ static void end(void)
 static int open_with(const char *mode, const char *group)
 {
     error[0] = '\0';
-    return listener_open(&listener, &loop, address, mode, group, on_accept, &accepted, error);
+    struct conf conf = conf_with(mode, group);
+    return listener_open(&listener, &loop, address, &conf, on_accept, &accepted, error);
 }
 
 static void assert_opens(void)
@@ -351,7 +357,8 @@ static void a_second_holder_of_the_lock_is_refused_and_the_first_goes_on(void **
     struct listener second;
     begin();
     assert_opens();
-    assert_int_equal(listener_open(&second, &loop, address, "0600", "", on_accept, &accepted, error), -1);
+    struct conf conf = conf_with("0600", "");
+    assert_int_equal(listener_open(&second, &loop, address, &conf, on_accept, &accepted, error), -1);
     assert_non_null(strstr(error, "another fetchd is listening here"));
     int client = connect_client();
     while (!accepted)

@@ -5,6 +5,21 @@
 #include <stdio.h>
 #include <unistd.h>
 
+uint64_t account_own(void)
+{
+    return geteuid();
+}
+
+bool account_is_root(void)
+{
+    return geteuid() == 0;
+}
+
+void account_describe(uint64_t user, char *ret_text, size_t size)
+{
+    snprintf(ret_text, size, "uid %llu", (unsigned long long)user);
+}
+
 static bool find(const char *name, struct account *ret_account)
 {
     const struct passwd *entry = getpwnam(name);

@@ -1,0 +1,14 @@
+/* How many descriptors one process may have open. */
+#ifndef DAEMON_DESCRIPTORS_H
+#define DAEMON_DESCRIPTORS_H
+
+#include <stdint.h>
+
+/* Raises the limit as far as it goes, for us and for the workers. */
+void descriptors_raise(void);
+
+/* What holds for us, 0 when that is unknown; and for a worker, 0 when nothing bounds it. */
+uint64_t descriptors_allowed(void);
+uint64_t descriptors_allowed_worker(void);
+
+#endif
