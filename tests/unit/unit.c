@@ -1,27 +1,10 @@
 /* Runs each test in a process of its own and says in TAP how it ended. */
-#include "unit.h"
+#include "unit_platform.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
-#include <sys/wait.h>
 #include <unistd.h>
-
-#define SKIPPED 77
-#define MOST_DESCRIPTORS 1024
-
-unsigned unit_descriptors(void)
-{
-    unsigned count = 0;
-    for (int fd = 0; fd < MOST_DESCRIPTORS; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
 
 void unit_copy(char *ret_text, size_t size, const void *data, size_t length)
 {
@@ -35,11 +18,11 @@ void unit_skip(const char *reason)
 {
     printf("%s\n", reason);
     fflush(stdout);
-    _exit(SKIPPED);
+    _exit(UNIT_SKIPPED);
 }
 
 /* In the child. cmocka's own TAP goes into the pipe, where it is only read after a failure. */
-static int run_here(const struct unit_test *test)
+int unit_run_here(const struct unit_test *test)
 {
     const struct CMUnitTest tests[] = { { test->name, test->run, NULL, NULL, NULL } };
     unsigned before = unit_descriptors();
@@ -51,31 +34,6 @@ static int run_here(const struct unit_test *test)
     return failed || after != before;
 }
 
-static void run_child(const struct unit_test *test, int output)
-{
-#ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    close(output);
-    exit(run_here(test));
-}
-
-/* All that the child says; bounded, for what matters is its end. */
-static size_t read_all(int fd, char *text, size_t size)
-{
-    size_t length = 0;
-    ssize_t got;
-    char rest[512];
-    while (length < size - 1 && (got = read(fd, text + length, size - 1 - length)) > 0)
-        length += (size_t)got;
-    while (read(fd, rest, sizeof rest) > 0)
-        ;
-    text[length] = '\0';
-    return length;
-}
-
 static void print_diagnosis(char *text)
 {
     for (char *line; (line = strsep(&text, "\n"));)
@@ -83,52 +41,39 @@ static void print_diagnosis(char *text)
             printf("# %s\n", line);
 }
 
-static bool report(size_t number, const char *name, int status, char *output)
+static bool report(size_t number, const char *name, const struct unit_end *end, char *output)
 {
-    bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED;
+    bool passed = end->code == 0, skipped = end->code == UNIT_SKIPPED;
     if (skipped)
-        output[strcspn(output, "\n")] = '\0';
+        output[strcspn(output, "\r\n")] = '\0';
     printf("%sok %zu - %s%s%s\n", passed || skipped ? "" : "not ", number, name, skipped ? " # SKIP " : "",
            skipped ? output : "");
     if (!passed && !skipped)
         print_diagnosis(output);
-    if (WIFSIGNALED(status))
-        printf("# ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (end->crash[0])
+        printf("# ended by %s\n", end->crash);
     return passed || skipped;
 }
 
-static bool run_apart(size_t number, const struct unit_test *test)
+static bool run_one(size_t number, const struct unit_test *test)
 {
     static char output[64 * 1024];
-    int ends[2], status = -1;
+    struct unit_end end = { .code = -1 };
     fflush(stdout);
-    if (pipe(ends) < 0)
-        return false;
-    pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        run_child(test, ends[1]);
-    }
-    close(ends[1]);
-    read_all(ends[0], output, sizeof output);
-    close(ends[0]);
-    if (child < 0 || waitpid(child, &status, 0) < 0)
-        return false;
-    return report(number, test->name, status, output);
+    return unit_run_apart(test, output, sizeof output, &end) && report(number, test->name, &end, output);
 }
 
 int unit_run(const struct unit_test *tests, size_t count, const char *only)
 {
     size_t failed = 0;
-    signal(SIGPIPE, SIG_IGN);
+    unit_prepare();
     if (!only)
         printf("1..%zu\n", count);
     for (size_t i = 0; i < count; i++) {
         if (only && strcmp(only, tests[i].name) == 0)
-            return run_here(&tests[i]);
+            return unit_run_here(&tests[i]);
         if (!only)
-            failed += !run_apart(i + 1, &tests[i]);
+            failed += !run_one(i + 1, &tests[i]);
     }
     if (only)
         fprintf(stderr, "there is no test %s\n", only);
