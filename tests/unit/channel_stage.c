@@ -53,19 +53,19 @@ static void on_closed(struct ipc_channel *channel)
 
 const struct ipc_channel_calls stage_calls = { on_frame, on_end, on_sent, on_closed };
 
-void stage_open_over(struct owner *owner, int near, int far, size_t limit_bytes)
+void stage_open_over(struct owner *owner, int own, int other, size_t limit_bytes)
 {
     memset(owner, 0, sizeof *owner);
-    owner->far = far;
-    int status = ipc_channel_open(&owner->channel, &stage_hub, near, IPC_DAEMON_TO_CLIENT, limit_bytes, &stage_calls, owner);
+    owner->other = other;
+    int status = ipc_channel_open(&owner->channel, &stage_hub, own, IPC_DAEMON_TO_CLIENT, limit_bytes, &stage_calls, owner);
     assert_int_equal(status, 0);
 }
 
 void stage_open_owner(struct owner *owner, size_t limit_bytes)
 {
-    int near, far;
-    assert_int_equal(far_pair(&near, &far), 0);
-    stage_open_over(owner, near, far, limit_bytes);
+    int own, other;
+    assert_int_equal(far_pair(&own, &other), 0);
+    stage_open_over(owner, own, other, limit_bytes);
 }
 
 static void on_uv_alive(uv_timer_t *timer)
@@ -92,8 +92,8 @@ void stage_turn(void)
 void stage_close_owner(struct owner *owner)
 {
     ipc_channel_close(&owner->channel);
-    if (owner->far >= 0)
-        far_close(owner->far);
+    if (owner->other >= 0)
+        far_close(owner->other);
     while (!owner->closed)
         uv_run(&stage_loop, UV_RUN_ONCE);
     free(owner->copy);
@@ -123,7 +123,7 @@ void stage_write_far(struct owner *owner, const void *data, size_t length)
 {
     const char *at = data;
     while (length > 0) {
-        ssize_t written = far_write(owner->far, at, length);
+        ssize_t written = far_write(owner->other, at, length);
         if (written < 0) {
             assert_int_equal(errno, EAGAIN);
             uv_run(&stage_loop, UV_RUN_NOWAIT);
@@ -146,7 +146,7 @@ void stage_write_pings(struct owner *owner, int count)
 
 ssize_t stage_read_far(struct owner *owner, void *place, size_t size)
 {
-    ssize_t got = far_read(owner->far, place, size);
+    ssize_t got = far_read(owner->other, place, size);
     if (got < 0)
         assert_int_equal(errno, EAGAIN);
     return got;

@@ -14,7 +14,7 @@ extern const struct ipc_channel_calls stage_calls;
 /* What a channel told its owner. */
 struct owner {
     struct ipc_channel channel;
-    int far;                       /* the other end */
+    int other;                     /* the other end */
     unsigned frames, ends, closed, sents;
     unsigned types[64];
     uint32_t last_id;
@@ -33,7 +33,7 @@ void stage_end(struct owner *owner);
 
 /* More owners on that loop. */
 void stage_open_owner(struct owner *owner, size_t limit_bytes);
-void stage_open_over(struct owner *owner, int near, int far, size_t limit_bytes);
+void stage_open_over(struct owner *owner, int own, int other, size_t limit_bytes);
 void stage_close_owner(struct owner *owner);
 
 /* Turns of the loop that find nothing more to do. */

@@ -35,13 +35,13 @@ int far_channels(int ret_pair[2])
     return 0;
 }
 
-int far_pair(int *ret_near, int *ret_far)
+int far_pair(int *ret_own, int *ret_other)
 {
     int pair[2];
     if (far_channels(pair) < 0)
         return -1;
-    *ret_near = pair[0];
-    *ret_far = pair[1];
+    *ret_own = pair[0];
+    *ret_other = pair[1];
     return 0;
 }
 
@@ -63,25 +63,25 @@ static ssize_t finish(HANDLE pipe, BOOL done, OVERLAPPED *overlapped)
     return -1;
 }
 
-ssize_t far_read(int far, void *place, size_t size)
+ssize_t far_read(int stream, void *place, size_t size)
 {
-    HANDLE pipe = (HANDLE)_get_osfhandle(far);
+    HANDLE pipe = (HANDLE)_get_osfhandle(stream);
     OVERLAPPED overlapped = { .hEvent = CreateEventA(NULL, TRUE, FALSE, NULL) };
     return finish(pipe, ReadFile(pipe, place, (DWORD)size, NULL, &overlapped), &overlapped);
 }
 
 /* In small pieces: a piece that does not fit is taken back whole. */
-ssize_t far_write(int far, const void *data, size_t size)
+ssize_t far_write(int stream, const void *data, size_t size)
 {
-    HANDLE pipe = (HANDLE)_get_osfhandle(far);
+    HANDLE pipe = (HANDLE)_get_osfhandle(stream);
     OVERLAPPED overlapped = { .hEvent = CreateEventA(NULL, TRUE, FALSE, NULL) };
     DWORD bytes = size < 4096 ? (DWORD)size : 4096;
     return finish(pipe, WriteFile(pipe, data, bytes, NULL, &overlapped), &overlapped);
 }
 
-void far_close(int far)
+void far_close(int stream)
 {
-    _close(far);
+    _close(stream);
 }
 
 int far_none(void)

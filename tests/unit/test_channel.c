@@ -158,8 +158,8 @@ static void a_peer_that_closes_is_an_orderly_end_behind_all_it_said(void **state
     stage_begin(&owner, 1 << 20);
     stage_write_pings(&owner, 3);
     stage_write_far(&owner, "\0\0\0\x09half", 8);
-    far_close(owner.far);
-    owner.far = -1;
+    far_close(owner.other);
+    owner.other = -1;
     stage_turn();
     assert_int_equal(owner.frames, 3);
     assert_int_equal(owner.ends, 1);
@@ -176,8 +176,8 @@ static void a_peer_that_dies_with_something_unread_is_heard_to_its_last_word(voi
     stage_send_pings(&owner, 5);
     assert_true(ipc_channel_flush(&owner.channel));
     stage_write_pings(&owner, 3000);
-    far_close(owner.far);
-    owner.far = -1;
+    far_close(owner.other);
+    owner.other = -1;
     stage_turn();
     assert_int_equal(owner.frames, 3000);
     assert_int_equal(owner.ends, 1);
@@ -327,8 +327,8 @@ static void a_peer_that_is_gone_ends_the_channel_once_whoever_notices_first(void
         struct owner owner;
         stage_begin(&owner, 1 << 20);
         ipc_channel_pause(&owner.channel, paused);
-        far_close(owner.far);
-        owner.far = -1;
+        far_close(owner.other);
+        owner.other = -1;
         stage_send_pings(&owner, 5);
         stage_turn();
         stage_send_pings(&owner, 5);
@@ -350,7 +350,7 @@ static void two_channels_exchange_megabytes_both_ways(void **state)
     stage_close_owner(&a);
     assert_int_equal(far_channels(pair), 0);
     memset(&a, 0, sizeof a);
-    a.far = b.far = -1;
+    a.other = b.other = -1;
     ipc_channel_open(&a.channel, &stage_hub, pair[0], IPC_CLIENT, 512 * 1024, &stage_calls, &a);
     ipc_channel_open(&b.channel, &stage_hub, pair[1], IPC_DAEMON_TO_CLIENT, 512 * 1024, &stage_calls, &b);
     unsigned from_a = 0, from_b = 0;

@@ -63,7 +63,7 @@ static void write_descriptors(struct owner *owner, const void *bytes, size_t len
     *header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
                                 .cmsg_len = CMSG_LEN(sizeof(int) * count) };
     memcpy(CMSG_DATA(header), fds, sizeof(int) * count);
-    assert_int_equal(sendmsg(owner->far, &message, 0), length);
+    assert_int_equal(sendmsg(owner->other, &message, 0), length);
 }
 
 static const char ping_frame[] = "\0\0\0\x04\x93\x03\x00\x80";
@@ -136,7 +136,7 @@ static void descriptors_leave_with_their_own_frame(void **state)
         struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1, .msg_control = control.bytes,
                                   .msg_controllen = sizeof control.bytes };
         stage_turn();
-        ssize_t got = recvmsg(owner.far, &message, MSG_DONTWAIT);
+        ssize_t got = recvmsg(owner.other, &message, MSG_DONTWAIT);
         if (got < 0)
             continue;
         at += (size_t)got;
