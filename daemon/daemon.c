@@ -478,6 +478,7 @@ static void on_manager_drain(void *daemon)
 static void configure_log(const struct conf *conf)
 {
     log_configure(log_level_of(conf), conf->log_format == CONF_LOG_JSON);
+    service_keep_log(conf->log_file, conf->log_file_bytes);
 }
 
 static void on_difference(const char *section, const char *key, void *context)
@@ -784,6 +785,7 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
         return 1;
     }
     log_start();
+    log_copy(service_log);
     /* Whatever our own parent left open must not reach a worker. */
     uv_disable_stdio_inheritance();
     signals_ignore();

@@ -17,6 +17,7 @@
 
 static enum log_level least = LOG_LEVEL_INFO;
 static bool as_json, in_journal;
+static void (*copy)(int level, const char *text);
 
 /* The service manager says which socket the journal listens to; it is ours if stderr is that one. */
 bool log_goes_to_journal(const char *stream, int fd)
@@ -36,6 +37,11 @@ void log_configure(enum log_level level, bool json)
 {
     least = level;
     as_json = json;
+}
+
+void log_copy(void (*on_line)(int level, const char *text))
+{
+    copy = on_line;
 }
 
 bool log_enabled(enum log_level level)
@@ -99,4 +105,6 @@ void log_write(enum log_level level, const char *format, ...)
         fprintf(stderr, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n", time, level_name(level), escaped);
     else
         fprintf(stderr, "%s %-7s %s\n", time, level_name(level), escaped);
+    if (copy)
+        copy((int)level, escaped);
 }

@@ -20,6 +20,9 @@ bool log_goes_to_journal(const char *stream, int fd);   /* by $JOURNAL_STREAM */
 void log_configure(enum log_level level, bool json);
 bool log_enabled(enum log_level level);
 
+/* `on_line` hears of each line too, with its level and escaped. NULL ends that. */
+void log_copy(void (*on_line)(int level, const char *text));
+
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(gnu_printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

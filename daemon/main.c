@@ -1,5 +1,6 @@
 /* fetchd's command line. The only caller of exit. */
 #include "daemon.h"
+#include "log.h"
 #include "paths.h"
 #include "service.h"
 
@@ -35,12 +36,19 @@ struct arguments {
     bool check, print;
 };
 
+/* To whoever started us: a person, or a service manager that shows no stderr. */
+static void complain(const char *sentence)
+{
+    fprintf(stderr, "fetchd: %s\n", sentence);
+    service_log(LOG_LEVEL_ERROR, sentence);
+}
+
 static void set_or_exit(struct conf *conf, const char *section, const char *key, const char *value)
 {
     char error[CONF_ERROR_BYTES];
     if (!value || conf_set(conf, section, key, value, error) == 0)
         return;
-    fprintf(stderr, "fetchd: %s\n", error);
+    complain(error);
     exit(EXIT_USAGE);
 }
 
@@ -81,7 +89,7 @@ static int run(int argc, char **argv)
     if (!arguments.daemon.conf_file && paths_conf(usual))
         arguments.daemon.conf_file = usual;
     if (arguments.daemon.conf_file && conf_read(conf, arguments.daemon.conf_file, error) < 0) {
-        fprintf(stderr, "fetchd: %s\n", error);
+        complain(error);
         conf_destroy(conf);
         return EXIT_USAGE;
     }

@@ -3,6 +3,7 @@
 #ifndef DAEMON_SERVICE_H
 #define DAEMON_SERVICE_H
 
+#include <stdint.h>
 #include <uv.h>
 
 /* The whole program: calls `run` with the command line, or with what is left of it when the manager's half
@@ -29,6 +30,13 @@ void service_stopping(void);
 
 /* The loop turned: feeds the watchdog. */
 void service_alive(void);
+
+/* A line of the log, escaped, `level` as in syslog: for a manager that keeps warnings and errors itself. */
+void service_log(int level, const char *text);
+
+/* Where all lines go when the manager gives us no stderr: `file`, "" for the manager's choice, begun anew above
+ * `limit_bytes`. What goes wrong it tells the manager itself. */
+void service_keep_log(const char *file, uint64_t limit_bytes);
 
 /* A listening socket that the manager bound for us; -1 for none. */
 int service_inherited_socket(void);

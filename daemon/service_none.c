@@ -40,6 +40,18 @@ void service_alive(void)
 {
 }
 
+void service_log(int level, const char *text)
+{
+    (void)level;
+    (void)text;
+}
+
+void service_keep_log(const char *file, uint64_t limit_bytes)
+{
+    (void)file;
+    (void)limit_bytes;
+}
+
 int service_inherited_socket(void)
 {
     return -1;

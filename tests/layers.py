@@ -37,7 +37,7 @@ MAY = {
     'worker/tls': (('ipc',), r'uv\.h|curl/|openssl/'),
     'client': (('ipc', 'ipc/error', 'client/include'), r'fetchd/client\.h|sha2\.h|jansson\.h|uthash\.h'),
     'systemd': (('daemon',), r'systemd/'),
-    'windows-service': (('daemon',), r''),
+    'windows-service': (('daemon',), r'uv\.h|bcrypt\.h|messages\.h'),   # messages.h: made of messages.mc
     'portable': ((), r'bcrypt\.h'),
 }
 SOURCES = ('ipc', 'conf', 'daemon', 'worker', 'client', 'systemd', 'windows-service', 'portable')

@@ -160,7 +160,29 @@ static void to_the_journal_a_record_begins_with_its_priority(void **state)
     assert_false(log_goes_to_journal("nonsense", STDERR_FILENO));
 }
 
+static char copied[256];
+
+static void on_line(int level, const char *text)
+{
+    snprintf(copied, sizeof copied, "%d %s", level, text);
+}
+
+static void whoever_asked_for_a_copy_gets_each_record_escaped(void **state)
+{
+    (void)state;
+    log_configure(LOG_LEVEL_INFO, false);
+    log_copy(on_line);
+    written(LOG_LEVEL_WARNING, "session 1: a\nb");
+    assert_string_equal(copied, "4 session 1: a\\x0ab");
+    written(LOG_LEVEL_DEBUG, "below the level");
+    assert_string_equal(copied, "4 session 1: a\\x0ab");
+    log_copy(NULL);
+    written(LOG_LEVEL_ERROR, "x");
+    assert_string_equal(copied, "4 session 1: a\\x0ab");
+}
+
 UNIT_TESTS(TEST(a_record_has_time_level_and_text), TEST(records_above_the_level_are_not_written),
            TEST(foreign_text_is_escaped), TEST(json_records_are_one_object_a_line),
            TEST(a_long_message_is_cut_and_stays_one_line), TEST(a_character_cut_in_two_costs_only_itself),
-           TEST(to_the_journal_a_record_begins_with_its_priority))
+           TEST(to_the_journal_a_record_begins_with_its_priority),
+           TEST(whoever_asked_for_a_copy_gets_each_record_escaped))
