@@ -73,6 +73,15 @@ bool authorities_are_whole(const uint8_t *pem, size_t length)
 
 /* ---- the file ---- */
 
+#define SYSTEM "system"
+
+/* "": none, or no file. */
+static const char *file_of(const char *setting)
+{
+    const char *file = strcmp(setting, SYSTEM) == 0 ? authorities_of_system() : setting;
+    return file ? file : "";
+}
+
 static struct authorities_stamp look(const char *path)
 {
     struct authorities_stamp stamp = { 0, 0, 0, 0 };
@@ -96,9 +105,9 @@ static bool same(const struct authorities_stamp *a, const struct authorities_sta
         && a->changed_ns == b->changed_ns;
 }
 
-bool authorities_changed(struct authorities *authorities, const char *path)
+bool authorities_changed(struct authorities *authorities, const char *setting)
 {
-    struct authorities_stamp now = look(path);
+    struct authorities_stamp now = look(file_of(setting));
     bool settled = same(&now, &authorities->seen);
     authorities->seen = now;
     return settled && !same(&now, &authorities->read);
@@ -116,8 +125,9 @@ static const char *what_is_wrong(const FILE *file, const uint8_t *pem, size_t le
         ? NULL : "holds no certificate (PEM), or one that is cut off or broken";
 }
 
-int authorities_read(struct authorities *authorities, const char *path, char *ret_reason, size_t size)
+int authorities_read(struct authorities *authorities, const char *setting, char *ret_reason, size_t size)
 {
+    const char *path = file_of(setting);
     struct authorities_stamp stamp = look(path);
     FILE *file = *path ? fopen(path, "r") : NULL;
     int error = errno;
@@ -135,6 +145,7 @@ int authorities_read(struct authorities *authorities, const char *path, char *re
     free(authorities->pem);
     authorities->pem = pem;
     authorities->length = length;
+    authorities->in_store = strcmp(setting, SYSTEM) == 0 && !*path;
     return 0;
 }
 

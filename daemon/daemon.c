@@ -66,6 +66,7 @@ void daemon_send_settings(struct daemon *daemon, struct supervisor *supervisor)
     settings.worker = supervisor->number;
     settings.log_level = (uint64_t)log_level_of(conf);
     settings.ca_pem = (struct ipc_bytes){ daemon->authorities.pem, daemon->authorities.length };
+    settings.system_roots = daemon->authorities.in_store;
     settings.egress_allow = borrow_list(&conf->egress_allow, allow);
     settings.egress_deny = borrow_list(&conf->egress_deny, deny);
     settings.connect_timeout_ms = conf->connect_timeout_ms;

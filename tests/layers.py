@@ -34,6 +34,7 @@ MAY = {
     'worker/lookups': ((), r'dlfcn\.h'),
     'worker/h2window': ((), r'nghttp2/'),
     'worker/h3window': (('ipc',), r'curl/|ngtcp2/'),
+    'worker/systemroots': ((), r'wincrypt\.h'),
     'worker/tls': (('ipc',), r'uv\.h|curl/|openssl/'),
     'client': (('ipc', 'ipc/error', 'client/include'), r'fetchd/client\.h|sha2\.h|jansson\.h|uthash\.h'),
     'systemd': (('daemon',), r'systemd/'),

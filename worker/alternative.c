@@ -3,6 +3,7 @@
 
 #include "answer.h"
 #include "ipc/origin.h"
+#include "oserror.h"
 #include "transfer.h"
 
 #include <errno.h>
@@ -57,7 +58,8 @@ bool alternative_learn(struct transfer *transfer)
 
 static bool is_moved(int os_errno)
 {
-    return os_errno == ENETUNREACH || os_errno == ENETDOWN || os_errno == EADDRNOTAVAIL;
+    int number = oserror_number(os_errno);
+    return number == ENETUNREACH || number == ENETDOWN || number == EADDRNOTAVAIL;
 }
 
 bool alternative_give_up(struct transfer *transfer)

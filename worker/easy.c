@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "partition.h"
+#include "socket.h"
 #include "watch.h"
 #include "way.h"
 
@@ -264,7 +265,7 @@ void easy_break_connection(struct easy *easy)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
     if (curl_easy_getinfo(easy->curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
-        watches_shut(fd);
+        socket_shut(fd);
 }
 
 /* ---- what became of it ---- */

@@ -1,6 +1,8 @@
 /* From libcurl's codes to fetchd's names. */
 #include "failure.h"
 
+#include "oserror.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -140,7 +142,8 @@ static const struct row anything_else = ROW(FAILED_INIT, ALWAYS, INTERNAL, HERE,
 /* The peer closed, or something between did: libcurl leaves the errno, or none for a plain end. */
 static bool peer_is_gone(const struct failure_context *context)
 {
-    if (context->os_errno == ECONNRESET || context->os_errno == EPIPE || context->os_errno == ECONNABORTED)
+    int number = oserror_number(context->os_errno);
+    if (number == ECONNRESET || number == EPIPE || number == ECONNABORTED)
         return true;
     /* BoringSSL has no error of its own for an end in the middle of a handshake. */
     return strstr(context->text, "SSL_ERROR_SYSCALL") || strstr(context->text, "error:00000000:");
@@ -173,6 +176,11 @@ static bool socks_misses_origin(long code)
     return IS_ONE_OF(code, codes);
 }
 
+static bool is_refused(const struct failure_context *context)
+{
+    return oserror_number(context->os_errno) == ECONNREFUSED;
+}
+
 /* TCP to the proxy is there, and what comes next is not: the handshake with the origin, or the request. */
 static bool opens_way(const struct failure_context *context)
 {
@@ -188,7 +196,7 @@ static bool applies(enum when when, const struct failure_context *context)
 {
     switch (when) {
     case ALWAYS: return true;
-    case REFUSED: return context->os_errno == ECONNREFUSED;
+    case REFUSED: return is_refused(context);
     case PROXY_AUTH: return context->proxy_status == 407 || context->proxy_status == 401;   /* tinyproxy's */
     case PROXY_ANSWER: return context->proxy_status != 0 && context->proxy_status / 100 != 2;
     case PROXY_GATEWAY: return context->proxy_status == 502 || context->proxy_status == 504;
@@ -198,7 +206,7 @@ static bool applies(enum when when, const struct failure_context *context)
     case PROXY_TLS: return opens_way(context);
     case PROXY_OPENING: return opens_way(context);
     case PROXY_UNREACHED: return misses_proxy(context);
-    case PROXY_REFUSED: return misses_proxy(context) && context->os_errno == ECONNREFUSED;
+    case PROXY_REFUSED: return misses_proxy(context) && is_refused(context);
     case PEER_GONE: return peer_is_gone(context);
     case UNCONNECTED: return context->phase < PHASE_SEND;
     case IN_BODY: return context->phase == PHASE_BODY;

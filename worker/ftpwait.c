@@ -4,10 +4,11 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <poll.h>
 #include <stddef.h>
 
 #define STEP_MS 100
+
+struct pollfd;   /* the system's, or on Windows Winsock's */
 
 int __real_Curl_poll(struct pollfd *fds, unsigned count, curl_off_t timeout_ms);
 int __wrap_Curl_poll(struct pollfd *fds, unsigned count, curl_off_t timeout_ms);

@@ -6,6 +6,8 @@
  *   openbsd   own user, pledge(2): stdio, inet, dns
  *   freebsd   own user, no new privileges, no debuggers, no core dumps
  *   macos     own user, sandbox_init(3): no writes
+ *   windows   no child processes, no code made at run time, system libraries only, checked handles, no privileges,
+ *             low integrity; what a version does not know is told, and the rest holds
  *   none      own user only
  *
  * Looked up names keep working: what the C library's name service needs is loaded and allowed before.

@@ -66,13 +66,23 @@ static int take_user_agent(struct ipc_text text, struct settings *settings)
     return 0;
 }
 
-static int take_trust(struct ipc_bytes pem, struct settings *settings, char *ret_reason, size_t size)
+static struct tls_trust *add_system_roots(struct tls_trust *base, const char **ret_reason)
+{
+    struct tls_trust *both = tls_trust_system(base);
+    tls_trust_destroy(base);
+    if (!both)
+        *ret_reason = "no memory for the system's certificates";
+    return both;
+}
+
+static int take_trust(const struct ipc_settings *message, struct settings *settings, char *ret_reason, size_t size)
 {
     const char *reason = NULL;
-    if (pem.length == 0)
-        return 0;
-    settings->trust = tls_trust_create(pem, NULL, &reason);
-    if (settings->trust)
+    if (message->ca_pem.length > 0)
+        settings->trust = tls_trust_create(message->ca_pem, NULL, &reason);
+    if (!reason && message->system_roots)
+        settings->trust = add_system_roots(settings->trust, &reason);
+    if (!reason)
         return 0;
     snprintf(ret_reason, size, "ca_pem: %s", reason);
     return -1;
@@ -94,7 +104,7 @@ int settings_take(const struct ipc_settings *message, struct settings *ret_setti
     }
     settings.egress = destination_policy_create(message->egress_allow, message->egress_deny, ret_reason,
                                                 size);
-    if (!settings.egress || take_trust(message->ca_pem, &settings, ret_reason, size) < 0) {
+    if (!settings.egress || take_trust(message, &settings, ret_reason, size) < 0) {
         settings_finish(&settings);
         return -1;
     }

@@ -19,7 +19,7 @@ struct settings {
     char tls_min[4];                 /* "1.2" */
     char user_agent[257];
     struct destination_policy *egress;
-    struct tls_trust *trust;         /* NULL: no CA certificate was given, no origin is trusted */
+    struct tls_trust *trust;         /* NULL: none was given, no origin is trusted */
 };
 
 /* 0, or -1 with a sentence in ret_reason; `ret_settings` is not to be used then. */

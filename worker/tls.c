@@ -1,6 +1,8 @@
 /* Shared trust stores, client certificates, and a count of handshakes. */
 #include "tls.h"
 
+#include "systemroots.h"
+
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -83,18 +85,26 @@ static bool add_trusted(X509_STORE *store, const struct tls_trust *base)
     return true;
 }
 
+static struct tls_trust *create_empty(void)
+{
+    struct tls_trust *trust = calloc(1, sizeof *trust);
+    if (!trust || !(trust->store = X509_STORE_new())) {
+        free(trust);
+        return NULL;
+    }
+    /* An intermediate that the user trusts is enough, as everywhere in libcurl. */
+    X509_STORE_set_flags(trust->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+    return trust;
+}
+
 struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust *base,
                                    const char **ret_reason)
 {
     bool broken = false;
     size_t count = 0;
     BIO *bio = open_pem(pem);
-    struct tls_trust *trust = calloc(1, sizeof *trust);
-    if (trust && bio)
-        trust->store = X509_STORE_new();
-    if (trust && trust->store) {
-        /* An intermediate that the user trusts is enough, as everywhere in libcurl. */
-        X509_STORE_set_flags(trust->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+    struct tls_trust *trust = bio ? create_empty() : NULL;
+    if (trust) {
         count = add_certificates(trust->store, bio, &broken);
         broken = broken || !add_trusted(trust->store, base);
     }
@@ -102,6 +112,29 @@ struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust 
     if (count > 0 && !broken)
         return trust;
     *ret_reason = broken ? "a CA certificate is broken" : "there is no CA certificate in it";
+    tls_trust_destroy(trust);
+    return NULL;
+}
+
+/* The system's store may hold what BoringSSL can't read; the others count all the same. */
+static void on_system_root(void *context, const uint8_t *der, size_t length)
+{
+    struct tls_trust *trust = context;
+    X509 *certificate = length <= LONG_MAX ? d2i_X509(NULL, &der, (long)length) : NULL;
+    if (certificate)
+        X509_STORE_add_cert(trust->store, certificate);
+    X509_free(certificate);
+    ERR_clear_error();
+}
+
+struct tls_trust *tls_trust_system(const struct tls_trust *base)
+{
+    struct tls_trust *trust = create_empty();
+    if (!trust)
+        return NULL;
+    systemroots_each(on_system_root, trust);
+    if (add_trusted(trust->store, base))
+        return trust;
     tls_trust_destroy(trust);
     return NULL;
 }
@@ -231,11 +264,19 @@ static size_t pem_size(size_t bytes)
     return sizeof pem_start + sizeof pem_end + (bytes + 2) / 3 * 4 + bytes / PEM_LINE_BYTES + 2;
 }
 
+/* Where its NUL stands. */
+static char *write_text(char *at, const char *text)
+{
+    size_t length = strlen(text);
+    memcpy(at, text, length + 1);
+    return at + length;
+}
+
 static char *write_pem(char *at, const CRYPTO_BUFFER *certificate)
 {
     const uint8_t *data = CRYPTO_BUFFER_data(certificate);
     size_t left = CRYPTO_BUFFER_len(certificate);
-    at = stpcpy(at, pem_start);
+    at = write_text(at, pem_start);
     while (left > 0) {
         size_t step = left < PEM_LINE_BYTES ? left : PEM_LINE_BYTES;
         at += EVP_EncodeBlock((uint8_t *)at, data, step);
@@ -243,7 +284,7 @@ static char *write_pem(char *at, const CRYPTO_BUFFER *certificate)
         data += step;
         left -= step;
     }
-    return stpcpy(at, pem_end);
+    return write_text(at, pem_end);
 }
 
 char *tls_chain(const void *ssl, struct ipc_text *texts, size_t *ret_count)
@@ -260,7 +301,7 @@ char *tls_chain(const void *ssl, struct ipc_text *texts, size_t *ret_count)
         char *start = at;
         at = write_pem(at, sk_CRYPTO_BUFFER_value(chain, i));
         texts[i] = (struct ipc_text){ start, (size_t)(at - start) };
-        at++;   /* stpcpy's NUL */
+        at++;   /* write_text()'s NUL */
     }
     *ret_count = memory ? count : 0;
     return memory;

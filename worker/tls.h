@@ -18,6 +18,10 @@ struct tls_identity;   /* a client certificate with its chain and key */
  * trusted besides; it may be NULL. */
 struct tls_trust *tls_trust_create(struct ipc_bytes pem, const struct tls_trust *base,
                                    const char **ret_reason);
+
+/* What the system's own store trusts (systemroots.h), and `base` besides; it may be NULL. NULL without memory. */
+struct tls_trust *tls_trust_system(const struct tls_trust *base);
+
 void tls_trust_destroy(struct tls_trust *trust);
 
 struct tls_identity *tls_identity_create(struct ipc_bytes cert_pem, struct ipc_bytes key_pem,

@@ -2,19 +2,11 @@
 #include "watch.h"
 
 #include "log.h"
+#include "socket.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef _WIN32
-#define close_socket closesocket
-#else
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#define close_socket close
-#endif
 
 struct watch {
     uv_poll_t poll;
@@ -39,9 +31,15 @@ void watches_init(struct watches *watches, uv_loop_t *loop,
     watches->limit = UINT32_MAX;
 }
 
+/* Descriptors are dense, Windows' handles multiples of 4. */
+static struct watch **bucket_of(struct watches *watches, curl_socket_t fd)
+{
+    return &watches->buckets[((size_t)fd ^ (size_t)fd >> 2) % WATCH_BUCKETS];
+}
+
 static struct watch **find(struct watches *watches, curl_socket_t fd)
 {
-    struct watch **link = &watches->buckets[(size_t)fd % WATCH_BUCKETS];
+    struct watch **link = bucket_of(watches, fd);
     while (*link && (*link)->fd != fd)
         link = &(*link)->next;
     return link;
@@ -52,7 +50,7 @@ static struct watch *add(struct watches *watches, curl_socket_t fd)
     struct watch *watch = calloc(1, sizeof *watch);
     if (!watch)
         return NULL;
-    struct watch **bucket = &watches->buckets[(size_t)fd % WATCH_BUCKETS];
+    struct watch **bucket = bucket_of(watches, fd);
     watch->watches = watches;
     watch->fd = fd;
     watch->next = *bucket;
@@ -131,18 +129,13 @@ curl_socket_t watches_open(struct watches *watches, const struct curl_sockaddr *
 {
     if (watches->opened >= watches->limit)
         return CURL_SOCKET_BAD;
-#ifdef SOCK_CLOEXEC
-    int type = address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK;
-#else
-    int type = address->socktype;
-#endif
-    curl_socket_t fd = socket(address->family, type, address->protocol);
+    curl_socket_t fd = socket_open(address);
     if (fd == CURL_SOCKET_BAD)
         return CURL_SOCKET_BAD;
     assert(!*find(watches, fd));
     struct watch *watch = add(watches, fd);
     if (!watch) {
-        close_socket(fd);
+        socket_close(fd);
         return CURL_SOCKET_BAD;
     }
     watch->ours = true;
@@ -157,16 +150,7 @@ int watches_close(struct watches *watches, curl_socket_t fd)
         watches->opened -= watch->ours;
         discard(watch);
     }
-    return close_socket(fd);
-}
-
-void watches_shut(curl_socket_t fd)
-{
-#ifdef _WIN32
-    shutdown(fd, SD_BOTH);
-#else
-    shutdown(fd, SHUT_RDWR);
-#endif
+    return socket_close(fd);
 }
 
 void watches_set(struct watches *watches, curl_socket_t fd, int what, struct multi *multi)
@@ -232,17 +216,7 @@ void watches_forget(struct watches *watches, const struct multi *multi)
 /* A socket where something came that nobody waited for: has the peer closed it? */
 static bool is_dead(const struct watch *watch)
 {
-    if (!watch->stale || watch->wanted != 0)
-        return false;
-#ifdef TCP_INFO
-    struct tcp_info info;
-    socklen_t length = sizeof info;
-    return getsockopt(watch->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0
-        && info.tcpi_state == TCP_CLOSE_WAIT;
-#else
-    char byte;
-    return recv(watch->fd, &byte, 1, MSG_PEEK) == 0;
-#endif
+    return watch->stale && watch->wanted == 0 && socket_is_left(watch->fd);
 }
 
 unsigned watches_count_dead(const struct watches *watches, const struct multi *multi_or_null)

@@ -32,9 +32,6 @@ void watches_init(struct watches *watches, uv_loop_t *loop,
 /* For CURLOPT_OPENSOCKETFUNCTION: a non-blocking socket, CURL_SOCKET_BAD above the limit or on failure. */
 curl_socket_t watches_open(struct watches *watches, const struct curl_sockaddr *address);
 
-/* Ends a connection that libcurl keeps, so that it finds it dead. */
-void watches_shut(curl_socket_t fd);
-
 /* For CURLOPT_CLOSESOCKETFUNCTION. */
 int watches_close(struct watches *watches, curl_socket_t fd);
 

@@ -128,7 +128,7 @@ static void announce_ready(struct worker *worker, const char *sandbox)
 
 static void on_settings(struct worker *worker, uint32_t id, const union ipc_any *message)
 {
-    char reason[400], sandbox[200];
+    char reason[400], sandbox[257];   /* READY takes 256 */
     (void)id;
     log_set_level((unsigned)message->settings.log_level);
     if (!ipc_text_is(message->settings.build, FETCHD_VERSION)) {

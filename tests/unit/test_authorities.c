@@ -71,6 +71,30 @@ static void a_change_counts_when_it_has_settled_and_a_broken_one_keeps_the_old(v
     authorities_finish(&authorities);
 }
 
+static void the_systems_own_are_a_file_or_a_store(void **state)
+{
+    (void)state;
+    char reason[512];
+    struct authorities authorities = { .pem = NULL };
+    const char *file = authorities_of_system();
+    if (!file) {
+        assert_int_equal(authorities_read(&authorities, "system", reason, sizeof reason), 0);
+        assert_true(authorities.in_store);
+        assert_int_equal(authorities.length, 0);
+    } else if (access(file, R_OK) == 0) {
+        assert_int_equal(authorities_read(&authorities, "system", reason, sizeof reason), 0);
+        assert_false(authorities.in_store);
+        assert_true(authorities.length > 0);
+    } else {
+        assert_int_equal(authorities_read(&authorities, "system", reason, sizeof reason), -1);
+        assert_non_null(strstr(reason, file));
+    }
+    assert_int_equal(authorities_read(&authorities, "", reason, sizeof reason), 0);
+    assert_false(authorities.in_store);
+    authorities_finish(&authorities);
+}
+
 UNIT_TESTS(
+    TEST(the_systems_own_are_a_file_or_a_store),
     TEST(whole_files_are_told_from_cut_ones),
     TEST(a_change_counts_when_it_has_settled_and_a_broken_one_keeps_the_old))

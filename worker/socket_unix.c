@@ -1,0 +1,41 @@
+/* Sockets that are descriptors. */
+#include "socket.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifdef SOCK_CLOEXEC
+#define TYPE_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
+#else
+#define TYPE_FLAGS 0   /* macOS: libcurl and libuv make it non-blocking, and a worker starts no process */
+#endif
+
+curl_socket_t socket_open(const struct curl_sockaddr *address)
+{
+    return socket(address->family, address->socktype | TYPE_FLAGS, address->protocol);
+}
+
+int socket_close(curl_socket_t fd)
+{
+    return close(fd);
+}
+
+void socket_shut(curl_socket_t fd)
+{
+    shutdown(fd, SHUT_RDWR);
+}
+
+bool socket_is_left(curl_socket_t fd)
+{
+#ifdef TCP_INFO
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE_WAIT;
+#else
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK) == 0;
+#endif
+}
