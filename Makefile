@@ -1,12 +1,14 @@
 # The front door: each target sets up what it needs. Meson and ninja do the work; options for them:
 #   make test MESON_ARGS=-Dwerror=true     make test TESTS='unit process'     make build BUILD=out
 #   make chaos CHAOS='--soak 1800 soak'    make bench FULL=1    make bench BENCH='--rounds 3 w1'
+#   make bench-curves FULL=1 CURVES='--rounds 5 clients'
 
 BUILD ?= build
 MESON_ARGS ?=
 TESTS ?=
 CHAOS ?=
 BENCH ?=
+CURVES ?=
 FULL ?=
 
 comma := ,
@@ -16,12 +18,12 @@ PREFIX_FOR_WINDOWS = $(shell windows-service/setup.sh --print-prefix)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup setup-tests build run test test-systemd sanitize bench chaos faults fuzz format clean install deb windows \
-  setup-windows test-windows
+.PHONY: help setup setup-tests build release run test test-systemd sanitize bench bench-curves chaos faults fuzz format \
+  clean install deb windows setup-windows test-windows
 
 help:
-	@echo 'make build | run | test | test-systemd | sanitize | bench | chaos | faults | fuzz | format | clean | install | deb |' \
-	  'windows | test-windows'
+	@echo 'make build | run | test | test-systemd | sanitize | bench | bench-curves | chaos | faults |' \
+	  'fuzz | format | clean | install | deb | windows | test-windows'
 
 # configure FOLDER,ARGUMENTS[,CROSS]: anew when the arguments or the pinned libraries have changed.
 define configure
@@ -54,11 +56,17 @@ sanitize: setup-tests
 	@ninja -C build-asan
 	FETCHD_BUILD=build-asan tests/run $(TESTS)
 
-bench: setup-tests
+release: setup-tests
 	$(call configure,build-release,--buildtype=release $(MESON_ARGS))
 	@ninja -C build-release
-	FETCHD_BUILD=build-release tests/bench/run $(if $(FULL),--full) $(BENCH)
+
+# Figures in build-release/bench; tests/bench/publish puts them into docs/.
+bench: release
+	FETCHD_BUILD=build-release tests/bench/run $(if $(FULL),--full) --into build-release/bench $(BENCH)
 	FETCHD_BUILD=build-release tests/bench/run_websocket
+
+bench-curves: release
+	FETCHD_BUILD=build-release tests/bench/run_curves $(if $(FULL),--full) --into build-release/bench $(CURVES)
 
 chaos: setup-tests build
 	FETCHD_BUILD=$(BUILD) tests/chaos/run $(CHAOS)

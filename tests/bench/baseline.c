@@ -14,12 +14,13 @@ struct run {
     const char *url, *ca_file;
     const char *output;        /* a folder for the bodies; NULL: dropped */
     long requests, concurrency, expect_bytes, warm_up;
-    bool http2, fresh;
+    bool http2, fresh, wait;
     long started, finished, errors;
+    double *times_s;           /* of each request; NULL while warming up */
     CURLM *multi;
 };
 
-struct slot { struct run *run; CURL *easy; FILE *file; long bytes; };
+struct slot { struct run *run; CURL *easy; FILE *file; long bytes; double start_s; };
 
 static size_t on_curl_body(char *data, size_t one, size_t count, void *user)
 {
@@ -61,6 +62,7 @@ static void open_file(struct slot *slot)
 static void slot_start(struct slot *slot)
 {
     slot->bytes = 0;
+    slot->start_s = wall_s();
     slot->run->started++;
     if (slot->run->output)
         open_file(slot);
@@ -77,6 +79,8 @@ static void slot_finish(struct slot *slot, CURLcode result)
         if (!run->errors++)
             fprintf(stderr, "baseline: %s, status %ld, %ld bytes\n", curl_easy_strerror(result), status, slot->bytes);
     }
+    if (run->times_s)
+        run->times_s[run->finished] = wall_s() - slot->start_s;
     run->finished++;
     if (slot->file && fclose(slot->file))
         run->errors++;
@@ -114,10 +118,55 @@ static void run_all(struct run *run, struct slot *slots, long requests)
     }
 }
 
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static double percentile_ms(const struct run *run, long percent)
+{
+    return 1e3 * run->times_s[(run->requests * percent + 99) / 100 - 1];
+}
+
+/* Several of these begin together: each says that it is ready, and goes on when its stdin ends. */
+static void wait_for_others(void)
+{
+    puts("ready");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+}
+
+/* Connections and handshakes, not counted. */
+static void warm_up(struct run *run, struct slot *slots)
+{
+    if (run->warm_up)
+        run_all(run, slots, run->warm_up);
+    if (run->wait)
+        wait_for_others();
+}
+
+static void measure(struct run *run, struct slot *slots, long requests)
+{
+    run->times_s = calloc((size_t)requests, sizeof *run->times_s);
+    if (!run->times_s)
+        abort();
+    double cpu = cpu_s(), wall = wall_s();
+    run_all(run, slots, requests);
+    cpu = cpu_s() - cpu;
+    wall = wall_s() - wall;
+    qsort(run->times_s, (size_t)requests, sizeof *run->times_s, compare);
+    printf("{\"library\":\"%s\",\"requests\":%ld,\"errors\":%ld,\"cpu_s\":%.6f,\"wall_s\":%.6f,"
+           "\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", curl_version(), requests, run->errors, cpu, wall,
+           percentile_ms(run, 50), percentile_ms(run, 99));
+    free(run->times_s);
+}
+
 static int usage(void)
 {
     fputs("usage: baseline URL CA_FILE REQUESTS CONCURRENCY EXPECT_BYTES"
-          " [http2] [fresh] [warm-up=REQUESTS] [output=FOLDER]\n", stderr);
+          " [http2] [fresh] [wait] [warm-up=REQUESTS] [output=FOLDER]\n", stderr);
     return 2;
 }
 
@@ -131,6 +180,8 @@ static bool read_word(struct run *run, const char *word)
         run->http2 = true;
     else if (strcmp(word, "fresh") == 0)
         run->fresh = true;
+    else if (strcmp(word, "wait") == 0)
+        run->wait = true;
     else
         return false;
     return true;
@@ -157,15 +208,9 @@ int main(int argc, char **argv)
             return 1;
     }
 
-    long wanted = run.requests;
-    if (run.warm_up)
-        run_all(&run, slots, run.warm_up);   /* connections and handshakes, not counted */
-    double cpu = cpu_s(), wall = wall_s();
-    run_all(&run, slots, wanted);
-    cpu = cpu_s() - cpu;
-    wall = wall_s() - wall;
-    printf("{\"library\":\"%s\",\"requests\":%ld,\"errors\":%ld,\"cpu_s\":%.6f,\"wall_s\":%.6f}\n", curl_version(),
-           wanted, run.errors, cpu, wall);
+    long requests = run.requests;
+    warm_up(&run, slots);
+    measure(&run, slots, requests);
 
     for (long i = 0; i < run.concurrency; i++)
         curl_easy_cleanup(slots[i].easy);

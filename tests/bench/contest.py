@@ -4,22 +4,21 @@ import asyncio
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import certs, nginx, paths, proc  # noqa: E402
 from support.daemon import Daemon  # noqa: E402
+from programs import spent  # noqa: E402
 
 KIB, MIB = 1024, 1024 * 1024
 SYSTEM_CA = '/etc/ssl/certs/ca-certificates.crt'
 DISTRO, OWN, FETCHD, STARTED = 'distro', 'same', 'fetchd', 'started'
 PROGRAMS = {DISTRO: 'baseline_distro', OWN: 'baseline_own'}
 NAMES = {DISTRO: "in process, the distribution's libcurl", OWN: 'in process, our libcurl', FETCHD: 'fetchd',
-         STARTED: 'fetchd, just started'}
+         STARTED: 'fetchd, just started', 'curl': "the distribution's curl"}
 SETTINGS = {'log.level': 'warning', 'daemon.streams': 20000, 'limits.queue_timeout': '10m'}
 
 
@@ -28,20 +27,6 @@ def need_baselines():
     for name in PROGRAMS.values():
         if not (paths.BUILD / 'tests/bench' / name).exists():
             sys.exit('%s is not built (libcurl4-openssl-dev is needed for baseline_distro)' % name)
-
-
-def spent(command, env=None, cwd=None):
-    """Runs a command. Its CPU and wall time in seconds, and its output."""
-    began = time.monotonic()
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, env=env, cwd=cwd)
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.monotonic() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    if process.returncode:
-        sys.exit('%s failed (%d): %s' % (command[0], process.returncode, out.decode()))
-    return usage.ru_utime + usage.ru_stime, wall_s, out
 
 
 class Bed:
@@ -57,8 +42,11 @@ class Bed:
         with open(self.bundle, 'ab') as out:
             out.write(self.authority.cert_path.read_bytes())
         self.workers = workers or os.cpu_count()
-        self.origin = nginx.Nginx(self.folder, self.authority, servers=('h1', 'h2', 'plain'), log=False)
+        self.origin = self.make_origin()
         self.fetchd = None
+
+    def make_origin(self):
+        return nginx.Nginx(self.folder, self.authority, servers=('h1', 'h2', 'plain'), log=False)
 
     def __enter__(self):
         self.origin.start()
@@ -85,11 +73,15 @@ class Bed:
 
     # ---- the contestants; each gives requests, CPU and wall time, of warmed-up programs without their start ----
 
+    @staticmethod
+    def program(who):
+        return paths.BUILD / 'tests/bench' / PROGRAMS[who]
+
     def in_process(self, who, size, requests, concurrency, http2=False, fresh=False, warm_up=0, output=None):
         words = ['http2'] * http2 + ['fresh'] * fresh + ['warm-up=%d' % warm_up] * bool(warm_up)
         words += ['output=%s' % output] * bool(output)
-        cpu_s, wall_s, out = spent([paths.BUILD / 'tests/bench' / PROGRAMS[who], self.url(size, http2), self.bundle,
-                                    requests, concurrency, size, *words])
+        cpu_s, wall_s, out = spent([self.program(who), self.url(size, http2), self.bundle, requests, concurrency, size,
+                                    *words])
         said = json.loads(out)
         if warm_up:
             cpu_s, wall_s = said['cpu_s'], said['wall_s']

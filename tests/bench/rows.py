@@ -1,12 +1,16 @@
 """The rows of the table: what is measured, and what is wanted of it. Each runs in interleaved rounds and gives
-for every round a dict of figures by contestant; a goal compares two medians, or one with a number."""
+for every round a dict of figures by contestant; a goal compares with another's figures, or with a number."""
+import contextlib
+import json
 import resource
 import shutil
 import statistics
 import sys
+import time
 from pathlib import Path
 
-from contest import DISTRO, FETCHD, KIB, MIB, OWN, STARTED, Distance, paths, proc, spent
+from contest import DISTRO, FETCHD, KIB, MIB, OWN, PROGRAMS, STARTED, Distance, paths, proc
+from programs import spent, start
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'chaos'))
 import bed as chaos  # noqa: E402
@@ -17,7 +21,8 @@ EVERYONE = (DISTRO, OWN, FETCHD)
 
 class Row:
     """`figures`: name -> (unit, digits). `goals`: (figure, contestant, 'at most'|'at least', number, against):
-    the median of the rounds' ratios against another contestant, or the median itself when `against` is None."""
+    the median of the rounds' ratios against another contestant, or the median itself when `against` is None.
+    A contestant may leave figures out."""
     figures = {}
     goals = ()
     contestants = EVERYONE
@@ -45,7 +50,10 @@ class Row:
         if against:
             values = [a / b for a, b in zip(values, found[figure][against])]
         reached = statistics.median(values)
-        over = reached / limit if relation == 'at most' else limit / reached
+        if relation == 'at most':
+            over = reached / limit if limit else 1 + reached
+        else:
+            over = limit / reached if reached else float('inf')
         return reached, max(0.0, over - 1)
 
 
@@ -124,33 +132,55 @@ class W2Data(Large):
 
 
 class W3(Row):
-    """Held by two workers on a slow endpoint of four addresses: one address and port carries 28,000."""
+    """Held on a slow endpoint of four addresses, for one address and port carries 28,000: by two workers, and by
+    the programs as many as one process may have descriptors."""
     title = 'W3   simultaneous TLS connections'
-    contestants = (FETCHD,)
     figures = {'open at once': ('', 0), 'errors': ('', 0), 'in the workers': ('KB each', 1), 'in all': ('KB each', 1)}
 
     def __init__(self, bed, full):
         super().__init__(bed, full)
         self.count = 30000 if full else 3000
-        self.goals = (('open at once', FETCHD, 'at least', self.count, None),
+        self.goals = (('open at once', FETCHD, 'at least', self.count, None), ('errors', FETCHD, 'at most', 0, None),
                       ('in the workers', FETCHD, 'at most', 40, None), ('in all', FETCHD, 'at most', 48, None))
+        self.descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
     def run(self, rounds):
         return super().run(1)
 
     def measure(self, who):
-        room = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500, self.count)
-        with chaos.Origin(paths.folder('m'), self.bed.authority, addresses=chaos.ADDRESSES, room=room,
-                          log=False) as origin:
-            found = many.hold(chaos.Silent(), origin, self.bed.authority, self.count, 10 + self.count // 500)
+        count = self.count if who == FETCHD else min(self.count, self.descriptors - 200)
+        with chaos.Origin(paths.folder('m'), self.bed.authority, addresses=chaos.ADDRESSES, log=False,
+                          room=min(self.descriptors - 500, count)) as origin:
+            return self.by_workers(origin, count) if who == FETCHD else self.by_program(who, origin, count)
+
+    @staticmethod
+    def seconds(count):
+        """How long each answer takes: until all are open, also on a slow machine."""
+        return 10 + count // 500
+
+    def by_workers(self, origin, count):
+        found = many.hold(chaos.Silent(), origin, self.bed.authority, count, self.seconds(count))
         return {'open at once': found['most'], 'errors': sum(found['errors'].values()),
                 'in the workers': found['kb'], 'in all': found['kb'] + found['daemon_kb']}
+
+    def by_program(self, who, origin, count):
+        """It has little else in its memory, so all of that counts."""
+        url = origin.url('h1', '/slow/%d' % self.seconds(count), chaos.ADDRESSES[0])
+        process = start([self.bed.program(who), url, self.bed.bundle, count, count, len('slow\n')])
+        most = rss = 0
+        while process.poll() is None:
+            with contextlib.suppress(OSError, KeyError):
+                most, rss = max(most, origin.open_connections()), max(rss, proc.rss_bytes(process.pid))
+            time.sleep(0.5)
+        with process.stdout as out:
+            said = json.load(out)
+        return {'open at once': most, 'errors': said['errors'], 'in all': rss / 1024 / max(most, 1)}
 
 
 class W4(Row):
     """A program that is started for one request to an origin 20 ms away and ends."""
     title = 'W4   one-shot program, 20 ms round trip'
-    contestants = ('curl', FETCHD)
+    contestants = ('curl', *EVERYONE)
     figures = {'median': ('ms', 1), 'CPU': ('ms', 2)}
     goals = (('median', FETCHD, 'at most', 25, None), ('CPU', FETCHD, 'at most', 5, None))
 
@@ -163,6 +193,8 @@ class W4(Row):
         return found
 
     def command(self, who):
+        if who in PROGRAMS:
+            return [self.bed.program(who), self.url, self.bed.bundle, 1, 1, KIB]
         if who == 'curl':
             return ['/usr/bin/curl', '-s', '-o', '/dev/null', '--http1.1', '--cacert', self.bed.bundle, self.url]
         return [paths.FETCHCTL, 'get', '-s', '-o', '/dev/null', '--http1.1', self.url]

@@ -31,10 +31,10 @@ location /switch { if (-f %(root)s/down) { return 503; } return 200 "up\\n"; }
 
 
 class Origin(nginx.Nginx):
-    """`room`: connections that each of its two processes takes."""
+    """`room`: connections that each of its processes takes."""
 
-    def __init__(self, folder, authority, addresses=ADDRESSES[:1], room=4096, **options):
-        super().__init__(folder, authority, servers=('h2', 'h1', 'plain'), processes=2, **options)
+    def __init__(self, folder, authority, addresses=ADDRESSES[:1], room=4096, processes=2, **options):
+        super().__init__(folder, authority, servers=('h2', 'h1', 'plain'), processes=processes, **options)
         self.addresses, self.room = addresses, room
         self.leaf = authority.leaf('chaos', names=(*certs.LOCAL, *ADDRESSES))
 
