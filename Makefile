@@ -2,6 +2,7 @@
 #   make test MESON_ARGS=-Dwerror=true     make test TESTS='unit process'     make build BUILD=out
 #   make chaos CHAOS='--soak 1800 soak'    make bench FULL=1    make bench BENCH='--rounds 3 w1'
 #   make bench-curves FULL=1 CURVES='--rounds 5 clients'
+#   make bench-instructions INSTRUCTIONS=--write
 
 BUILD ?= build
 MESON_ARGS ?=
@@ -9,6 +10,7 @@ TESTS ?=
 CHAOS ?=
 BENCH ?=
 CURVES ?=
+INSTRUCTIONS ?= --show
 FULL ?=
 
 comma := ,
@@ -18,11 +20,11 @@ PREFIX_FOR_WINDOWS = $(shell windows-service/setup.sh --print-prefix)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup setup-tests build release run test test-systemd sanitize bench bench-curves chaos faults fuzz format \
-  clean install deb windows setup-windows test-windows
+.PHONY: help setup setup-tests build release run test test-systemd sanitize bench bench-curves bench-instructions chaos faults fuzz \
+  format clean install deb windows setup-windows test-windows
 
 help:
-	@echo 'make build | run | test | test-systemd | sanitize | bench | bench-curves | chaos | faults |' \
+	@echo 'make build | run | test | test-systemd | sanitize | bench | bench-curves | bench-instructions | chaos | faults |' \
 	  'fuzz | format | clean | install | deb | windows | test-windows'
 
 # configure FOLDER,ARGUMENTS[,CROSS]: anew when the arguments or the pinned libraries have changed.
@@ -67,6 +69,9 @@ bench: release
 
 bench-curves: release
 	FETCHD_BUILD=build-release tests/bench/run_curves $(if $(FULL),--full) --into build-release/bench $(CURVES)
+
+bench-instructions: setup-tests build
+	FETCHD_BUILD=$(BUILD) tests/bench/instructions.py $(INSTRUCTIONS)
 
 chaos: setup-tests build
 	FETCHD_BUILD=$(BUILD) tests/chaos/run $(CHAOS)

@@ -35,6 +35,7 @@ test_packages=(
   tinyproxy microsocks dante-server
   python3-pyftpdlib python3-openssl vsftpd
   gnuplot-nox
+  valgrind
 )
 deb_packages=(debhelper dpkg-dev)
 systemd_packages=(systemd-container debootstrap python3)

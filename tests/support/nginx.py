@@ -8,7 +8,7 @@ Servers: h2 (TLS 1.2 and 1.3; HTTP/2 and 1.1), h1 (HTTP/1.1 only), tls12 and tls
 only), other (a second origin, like h2), plain (http), expired, wrong_name, self_signed.
 
 Paths: /1k /1m /100m /1g and what else write() made; /gzip/... the same, compressed on the way;
-/slow/SECONDS; /r301/PATH ... /r308/PATH (relative), /r302?to=URL (and so on) to any URL; /loop;
+/slow/SECONDS; /later/SECONDS/PATH; /r301/PATH ... /r308/PATH (relative), /r302?to=URL (and so on) to any URL; /loop;
 /close (no answer at all); /connections (how many are open now); and from the backend
 /headers /echo /upload /status/N /early /chain/N /set-cookie
 /gate/... /hold/... /half/... /br/FILE /zstd/FILE /deflate/FILE
@@ -87,6 +87,7 @@ location /gzip/ {
     gzip on; gzip_types *; gzip_min_length 0; gzip_comp_level 1; gzip_proxied any;
 }
 location ~ ^/slow/([0-9.]+)$ { echo_sleep $1; echo slow; }
+location ~ ^/later/([0-9.]+)(/.*)$ { echo_sleep $1; echo_exec $2; }
 %(redirects)s
 %(backend)s
 '''
