@@ -16,10 +16,6 @@ mkdir "%target%" 2>nul
 for %%f in (fetchd.exe fetchd-worker.exe fetchctl.exe libfetchd.dll README.md) do (
   copy /y "%~dp0%%f" "%target%\" >nul || exit /b 1
 )
-rem A configuration that is there is its owner's.
-mkdir "%ProgramData%\fetchd" 2>nul
-if not exist "%ProgramData%\fetchd\fetchd.ini" copy "%~dp0fetchd.ini" "%ProgramData%\fetchd\" >nul
-
 "%target%\fetchd.exe" service install || exit /b 1
 "%target%\fetchd.exe" service start || exit /b 1
 echo fetchd runs. Settings: %ProgramData%\fetchd\fetchd.ini
