@@ -154,7 +154,11 @@ build_windows_jansson() {
     -DJANSSON_WITHOUT_TESTS=ON
 }
 
-build_windows_cmocka() { cmake_install cmocka "$work/cmocka" "$1" -DWITH_EXAMPLES=OFF -DUNIT_TESTING=OFF; }
+# With a printf that knows %zu.
+build_windows_cmocka() {
+  cmake_install cmocka "$work/cmocka" "$1" -DWITH_EXAMPLES=OFF -DUNIT_TESTING=OFF \
+    -DCMAKE_C_FLAGS=-D__USE_MINGW_ANSI_STDIO=1
+}
 
 build_windows_md() {
   (cd "$work/md" && quietly md-configure ./configure --host="$triplet" CC="$triplet-gcc-posix" \
@@ -188,8 +192,24 @@ build_windows_psl() {
     "-I\${includedir} -DPSL_STATIC" >"$1/lib/pkgconfig/libpsl.pc"
 }
 
+# Its header calls two functions wherever GCC is the compiler, which its assembly has for ELF and Mach-O alone. Here
+# they are what that header does without assembly.
+boringssl_for_mingw() {
+  cat <<'MISSING'
+#define OPENSSL_NO_ASM
+#include "third_party/fiat/p256_64.h"
+extern "C" void fiat_p256_adx_mul(uint64_t *out, const uint64_t *a, const uint64_t *b) { fiat_p256_mul(out, a, b); }
+extern "C" void fiat_p256_adx_sqr(uint64_t *out, const uint64_t *a) { fiat_p256_square(out, a); }
+MISSING
+}
+
 build_windows_boringssl() {
   build_boringssl "$work/boringssl" "$1"
+  boringssl_for_mingw >"$work/missing.cc"
+  # shellcheck disable=SC2046 # one flag a word
+  quietly boringssl-missing "$triplet-g++-posix" -std=c++17 $(compiler_flags) -Wno-unused-function \
+    -I"$work/boringssl" -I"$work/boringssl/include" -c "$work/missing.cc" -o "$work/missing.obj"
+  "$triplet-gcc-ar-posix" -rs "$1/lib/libcrypto.a" "$work/missing.obj" 2>/dev/null
   mkdir -p "$1/lib/pkgconfig"
   pc_file "$1" boringssl "$boringssl_version" '' "-L\${libdir} -lssl -lcrypto -lws2_32 -ldbghelp -lstdc++" \
     "-I\${includedir}" >"$1/lib/pkgconfig/boringssl.pc"
@@ -213,6 +233,7 @@ recipe_of() {
   case $1 in
     headers) sha256sum /usr/include/ut{hash,list,array,string,ringbuffer,stack}.h 2>/dev/null || true ;;
     md) ;;
+    boringssl | curl) declare -f toolchain ;;
     inih | psl) declare -f meson_cross cross_file ;;
     *) declare -f toolchain cmake_install ;;
   esac
@@ -220,7 +241,7 @@ recipe_of() {
     headers) ;;
     psl) sha256sum "$public_suffix_list" 2>/dev/null || true ;;
     boringssl)
-      declare -f build_boringssl
+      declare -f build_boringssl boringssl_for_mingw
       wrap boringssl revision ;;
     curl)
       declare -f build_curl boringssl_include boringssl_library
