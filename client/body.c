@@ -1,8 +1,9 @@
 /* Bodies in pieces. */
 #include "body.h"
 
+#include "opening.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,7 +63,7 @@ static int close_with(int fd, int error)
 int body_add_file(struct body *body, const char *path)
 {
     struct stat status;
-    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : opening_read(path);
     if (fd < 0)
         return -1;
     if (fstat(fd, &status) < 0)

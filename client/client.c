@@ -24,7 +24,7 @@ struct fetchd_client *fetchd_open(const char *address)
         return NULL;
     client->process = (long)getpid();
     wire_init(&client->wire);
-    poller_init(&client->poller);
+    poller_init(&client->poller, &client->wire);
     failure_set(&client->failure, IPC_ERROR_NONE, "nothing has failed");
     client->address = address ? copy(address) : NULL;
     if (address && !client->address) {
@@ -76,21 +76,6 @@ const struct fetchd_error *fetchd_last_error(const struct fetchd_client *client)
 const struct fetchd_daemon *fetchd_daemon_info(const struct fetchd_client *client)
 {
     return client && client->welcomed ? &client->daemon : NULL;
-}
-
-int fetchd_fd(struct fetchd_client *client)
-{
-    if (!client)
-        return -1;
-    client_check_fork(client);
-    if (client->poller.fd < 0) {
-        if (poller_open(&client->poller) < 0)
-            return -1;
-        if (client->notices || client->ready_first)
-            poller_ring(&client->poller);
-    }
-    poller_watch(&client->poller, client->wire.fd, client->wire.out_full);
-    return client->poller.fd;
 }
 
 void fetchd_process(struct fetchd_client *client)

@@ -26,7 +26,7 @@ void client_flush(struct fetchd_client *client)
     wire_write(&client->wire);
     if (was_high && ipc_buffer_length(&client->wire.out) < UPLOAD_QUEUED_BYTES)
         upload_continue_all(client);
-    poller_watch(&client->poller, client->wire.fd, client->wire.out_full);
+    poller_watch(&client->poller);
 }
 
 /* A closed connection's frames are gone: what an event pointed to stays readable, but is no longer
@@ -115,7 +115,7 @@ static int begin_connection(struct fetchd_client *client, int fd, const char *ad
         failure_set(&client->failure, IPC_ERROR_OUT_OF_MEMORY, "%s", "");
         return -1;
     }
-    poller_watch(&client->poller, client->wire.fd, false);
+    poller_watch(&client->poller);
     return 0;
 }
 

@@ -6,9 +6,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-void poller_init(struct poller *poller)
+void poller_init(struct poller *poller, struct wire *wire)
 {
-    *poller = (struct poller){ .fd = -1, .watched = -1, .bell = -1 };
+    *poller = (struct poller){ .wire = wire, .fd = -1, .watched = -1, .bell = -1 };
 }
 
 void poller_finish(struct poller *poller)
@@ -17,7 +17,7 @@ void poller_finish(struct poller *poller)
         close(poller->fd);
     if (poller->bell >= 0)
         close(poller->bell);
-    poller_init(poller);
+    poller_init(poller, poller->wire);
 }
 
 int poller_open(struct poller *poller)
@@ -32,8 +32,10 @@ int poller_open(struct poller *poller)
     return -1;
 }
 
-void poller_watch(struct poller *poller, int socket, bool writing)
+void poller_watch(struct poller *poller)
 {
+    int socket = poller->wire->fd;
+    bool writing = poller->wire->out_full;
     if (poller->fd < 0 || (poller->watched == socket && poller->writing == writing))
         return;
     struct epoll_event event = { .events = writing ? EPOLLIN | EPOLLOUT : EPOLLIN };

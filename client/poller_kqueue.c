@@ -6,16 +6,16 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-void poller_init(struct poller *poller)
+void poller_init(struct poller *poller, struct wire *wire)
 {
-    *poller = (struct poller){ .fd = -1, .watched = -1, .bell = -1 };
+    *poller = (struct poller){ .wire = wire, .fd = -1, .watched = -1, .bell = -1 };
 }
 
 void poller_finish(struct poller *poller)
 {
     if (poller->fd >= 0)
         close(poller->fd);
-    poller_init(poller);
+    poller_init(poller, poller->wire);
 }
 
 static void change(struct poller *poller, int ident, short filter, unsigned short flags, unsigned notes)
@@ -34,8 +34,10 @@ int poller_open(struct poller *poller)
     return 0;
 }
 
-void poller_watch(struct poller *poller, int socket, bool writing)
+void poller_watch(struct poller *poller)
 {
+    int socket = poller->wire->fd;
+    bool writing = poller->wire->out_full;
     if (poller->fd < 0 || (poller->watched == socket && poller->writing == writing))
         return;
     if (poller->watched != socket) {

@@ -52,7 +52,7 @@ static int check_directory(const char *address, const char *path, struct transpo
     snprintf(directory, sizeof directory, "%.*s", length, path);
     if (stat(directory, &status) < 0)
         return fail_errno(failure, errno);
-    if (!trust_user(status.st_uid, address))
+    if (!trust_user(&status.st_uid, address))
         return fail(failure, IPC_ERROR_ACCESS_DENIED, "its directory belongs to uid %ld, " ALLOWED ": not connecting",
                     (long)status.st_uid);
     return 0;
@@ -65,7 +65,7 @@ static int check_socket(const char *address, const char *path, struct transport_
         return fail_errno(failure, errno);
     if (!S_ISSOCK(status.st_mode))
         return fail(failure, IPC_ERROR_REQUEST_INVALID, "that is not a socket");
-    if (!trust_user(status.st_uid, address))
+    if (!trust_user(&status.st_uid, address))
         return fail(failure, IPC_ERROR_ACCESS_DENIED, "the socket belongs to uid %ld, " ALLOWED ": not connecting",
                     (long)status.st_uid);
     return 0;
@@ -92,7 +92,7 @@ static int check_peer(int fd, const char *address, struct transport_failure *fai
     uid_t uid;
     if (peer_uid(fd, &uid) < 0)
         return fail_errno(failure, errno);
-    if (!trust_user(uid, address))
+    if (!trust_user(&uid, address))
         return fail(failure, IPC_ERROR_ACCESS_DENIED,
                     "the process that listens has uid %ld, " ALLOWED ": not talking to it", (long)uid);
     return 0;

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #define ENTRY_BYTES 16384
@@ -32,8 +33,9 @@ static bool is_user(uid_t uid, const char *name)
     return getpwnam_r(name, &entry, buffer, sizeof buffer, &found) == 0 && found && found->pw_uid == uid;
 }
 
-bool trust_user(uid_t uid, const char *address)
+bool trust_user(const void *user, const char *address)
 {
+    uid_t uid = *(const uid_t *)user;
     if (uid == 0 || uid == geteuid())
         return true;
     const char *name = configured_user(address);

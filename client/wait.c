@@ -1,8 +1,6 @@
 /* The calls that wait for one request, and the waiting itself. */
 #include "core.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -33,17 +31,12 @@ int wait_once(struct fetchd_client *client, int64_t deadline_ms)
 {
     client_check_fork(client);
     client_flush(client);
-    struct pollfd socket = { .fd = client->wire.fd, .events = POLLIN };
-    if (socket.fd < 0)
+    if (client->wire.fd < 0)
         return -1;
-    if (client->wire.out_full)
-        socket.events |= POLLOUT;
-    int ready = poll(&socket, 1, left_ms(deadline_ms));
-    if (ready < 0 && errno == EINTR)
-        return 1;
+    int ready = wire_wait(&client->wire, left_ms(deadline_ms));
     if (ready <= 0)
-        return -1;
-    if (socket.revents & POLLOUT)
+        return ready < 0 ? 1 : -1;
+    if (client->wire.out_full)
         client_flush(client);
     wire_read(&client->wire);
     return 0;

@@ -19,12 +19,13 @@ struct wire {
     int ended_errno;           /* 0 for an orderly end */
     uint8_t *in;
     size_t in_start, in_end, in_capacity;
+    struct wire_pipe *pipe;    /* Windows: what is under way */
 };
 
 void wire_init(struct wire *wire);
 void wire_finish(struct wire *wire);
 
-/* Takes over a connected, non-blocking socket. 0, or -1 without memory, the socket closed. */
+/* Takes over what transport_connect() returned. 0, or -1 without memory, the descriptor closed. */
 int wire_open(struct wire *wire, int fd);
 
 /* Closes; bytes that were read stay where they are until the wire is opened again. */
@@ -35,6 +36,10 @@ int wire_attach(struct wire *wire, int fd);
 
 void wire_write(struct wire *wire);
 void wire_read(struct wire *wire);
+
+/* Waits until something can be read, or written when `out_full`: 1; 0 when the time (-1: forever) is over, -1 after a
+ * signal. */
+int wire_wait(struct wire *wire, int timeout_ms);
 
 /* The first whole frame. IPC_FRAME_PARTIAL also when memory for a large one is short, `ended` is
  * set then. */

@@ -10,11 +10,13 @@
 #define SCHEME "pipe:"
 #define PATH_BEGIN "\\\\.\\pipe\\"
 #define SAY_SCHEME "an address begins with pipe: (pipe:\\\\.\\pipe\\fetchd)"
-#define SAY_BEGIN "the name after pipe: must begin with \\\\.\\pipe\\"
+#define NEVER "\\/"
+#define SAY_BEGIN "the name after pipe: must begin with \\\\.\\pipe\\ and have no other backslash or slash"
 #define SAY_LENGTH "the pipe name is too long (255 bytes at most): choose a shorter one"
 #else
 #define SCHEME "unix:"
 #define PATH_BEGIN "/"
+#define NEVER ""
 #define SAY_SCHEME "an address begins with unix: (unix:/run/fetchd/fetchd.sock)"
 #define SAY_BEGIN "the path after unix: must be absolute"
 #ifdef __linux__
@@ -64,7 +66,8 @@ const char *ipc_endpoint_path(const char *address, const char **ret_reason)
         return NULL;
     }
     const char *path = address + sizeof SCHEME - 1;
-    if (strncmp(path, PATH_BEGIN, sizeof PATH_BEGIN - 1) != 0 || !path[sizeof PATH_BEGIN - 1]) {
+    if (strncmp(path, PATH_BEGIN, sizeof PATH_BEGIN - 1) != 0 || !path[sizeof PATH_BEGIN - 1]
+        || strpbrk(path + sizeof PATH_BEGIN - 1, NEVER)) {
         *ret_reason = SAY_BEGIN;
         return NULL;
     }

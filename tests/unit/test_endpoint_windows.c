@@ -63,6 +63,7 @@ static void a_pipes_name_is_what_follows_the_scheme_and_is_of_this_host(void **s
     assert_refused("pipe:\\\\.\\pipe\\", "must begin with");
     assert_refused("pipe:\\\\other\\pipe\\x", "must begin with");
     assert_refused("pipe:C:\\file", "must begin with");
+    assert_refused("pipe:\\\\.\\pipe\\..\\C:\\file", "no other backslash");
 }
 
 static void a_name_fits_or_is_too_long(void **state)

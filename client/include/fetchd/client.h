@@ -2,7 +2,7 @@
  *
  * The daemon's worker processes do the fetching: this library links no HTTP, no TLS and no event
  * loop, starts no thread, installs no signal handler and never ends its host. It speaks to one
- * local socket and gives back what came.
+ * local socket, on Windows to a named pipe, and gives back what came.
  *
  * FIRST, A WHOLE PROGRAM
  *
@@ -49,6 +49,8 @@
  *         while ((event = fetchd_next_event(client)))
  *             handle(event);
  *     }
+ *
+ * On Windows wait for the event HANDLE that fetchd_handle() gives, in place of poll() on fetchd_fd().
  *
  * WHAT COMES, AND IN WHICH ORDER
  *
@@ -101,6 +103,13 @@
  * process behind it must belong to root, to the user who asks, or to the one that $FETCHD_USER names (a
  * name or a number; without it, at the system's address, the user "fetchd"), so that nobody else can
  * pose as the daemon.
+ *
+ * On Windows it is $FETCHD_ADDRESS, else pipe:\\.\pipe\fetchd-SID for the daemon of the user with that SID, and then
+ * pipe:\\.\pipe\fetchd for the service. The pipe must belong to the system, to the administrators, to the user who asks,
+ * or to the one that $FETCHD_USER names (a name or a SID; without it, at the service's address, its account
+ * "NT SERVICE\fetchd"), and so must the process behind it, where Windows tells whose it is. It learns who asks and can
+ * do nothing in that name (SECURITY_IDENTIFICATION). When all instances of the pipe are taken, connecting waits
+ * for one: two seconds at most, also in calls that else never wait.
  *
  * ERRORS
  *
@@ -166,7 +175,7 @@ struct fetchd_request;
 /* The version of the library, "0.1.0". */
 FETCHD_API const char *fetchd_version(void);
 
-/* A client for the daemon at `address` ("unix:/path"), or for the default one when it is NULL. Does
+/* A client for the daemon at `address` ("unix:/path", "pipe:\\\\.\\pipe\\name"), or for the default one when it is NULL. Does
  * not connect. NULL only without memory; every other function takes such a NULL client and fails,
  * so that the first check can be the last. */
 FETCHD_API struct fetchd_client *fetchd_open(const char *address);
@@ -622,19 +631,38 @@ struct fetchd_event {
     const struct fetchd_ws_message *message;
 };
 
+#ifndef _WIN32
 /* One descriptor for poll(), epoll, libuv, asyncio: call fetchd_process() when it is readable. Wait for
  * reading only, also when something is to be written. It stays the same as long as the client,
  * whatever happens to the connection (in the child of a fork it is another one). Owned by the
  * client. -1 without descriptors or memory. Ask for it before the first request or after, it
  * doesn't matter. */
 FETCHD_API int fetchd_fd(struct fetchd_client *client);
+#else
+/* The same on Windows: the HANDLE of an event that is set while fetchd_process() has something to do. To be waited for,
+ * and neither set, reset nor closed: WaitForMultipleObjects(), MsgWaitForMultipleObjects(), RegisterWaitForSingleObject() (call
+ * the library from the thread that owns the client, not from the wait's), in Python
+ * asyncio.ProactorEventLoop()._proactor.wait_for_handle(). It stays the same as long as the client. NULL without
+ * handles or memory.
+ *
+ *     while (WaitForSingleObject(fetchd_handle(client), INFINITE) == WAIT_OBJECT_0) {
+ *         const struct fetchd_event *event;
+ *         fetchd_process(client);
+ *         while ((event = fetchd_next_event(client)))
+ *             handle(event);
+ *     }
+ *
+ * A thread that ends takes back what it began to send or receive: let the one that started requests live as long as
+ * they do. */
+FETCHD_API void *fetchd_handle(struct fetchd_client *client);
+#endif
 
 /* Sends what is queued, as far as that goes without waiting, and lets fetchd_next_event() read once
  * what has come. */
 FETCHD_API void fetchd_process(struct fetchd_client *client);
 
 /* The next event, or NULL when there is none yet; then all that was asked meanwhile has been sent
- * as well. Take events until NULL comes: while some are left, fetchd_fd() need not be readable. */
+ * as well. Take events until NULL comes: while some are left, fetchd_fd() need not be readable nor the event be set. */
 FETCHD_API const struct fetchd_event *fetchd_next_event(struct fetchd_client *client);
 
 /* Sends, then waits until fetchd_next_event() has something: 1, or 0 when the time is over, a signal
