@@ -3,7 +3,7 @@
 #ifndef DAEMON_SPAWN_H
 #define DAEMON_SPAWN_H
 
-#include "process.h"
+#include "child.h"
 
 struct spawn_order {
     const char *program;       /* an absolute path */
@@ -18,7 +18,7 @@ struct spawned {
 
 /* Starts a worker, whose `owner` and `on_exit` are set. 0 or a libuv error: then it has to be closed if it is
  * `open`. */
-int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_order *order,
+int spawn_worker(uv_loop_t *loop, struct child *child, const struct spawn_order *order,
                  struct spawned *ret_spawned);
 
 #endif

@@ -12,7 +12,7 @@ static void close_pair(const int pair[2])
     close(pair[1]);
 }
 
-int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_order *order,
+int spawn_worker(uv_loop_t *loop, struct child *child, const struct spawn_order *order,
                  struct spawned *ret_spawned)
 {
     int channel[2], log[2];
@@ -31,7 +31,7 @@ int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_or
     };
     uv_process_options_t options = { .file = order->program, .args = arguments, .env = environment,
                                      .cwd = "/", .stdio = stdio, .stdio_count = 3 };
-    int status = process_spawn(process, loop, &options);
+    int status = child_spawn(child, loop, &options);
     close(channel[1]);
     close(log[1]);
     if (status < 0) {

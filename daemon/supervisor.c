@@ -60,7 +60,7 @@ static void kill_process(struct supervisor *supervisor)
     if (supervisor->exited)
         return;
     supervisor->killed = true;
-    process_kill(&supervisor->process);
+    child_kill(&supervisor->child);
 }
 
 /* ---- death ---- */
@@ -68,7 +68,7 @@ static void kill_process(struct supervisor *supervisor)
 /* Deaths that a request can cause. A SIGKILL or SIGTERM from outside is nobody's fault here. */
 static bool is_suspicious(const struct supervisor *supervisor)
 {
-    if (supervisor->hung || supervisor->breached || process_is_fault(supervisor->exit_signal))
+    if (supervisor->hung || supervisor->breached || child_is_fault(supervisor->exit_signal))
         return true;
     return supervisor->exit_signal == 0 && (supervisor->exit_status != 0 || supervisor->requests);
 }
@@ -109,7 +109,7 @@ static void write_obituary(const struct supervisor *supervisor, unsigned lost)
     if (supervisor->exit_signal)
         log_warning("worker %u: pid %u %s, signal %d (%s), %u requests to place again or to fail",
                     supervisor->number, supervisor->pid, reason, supervisor->exit_signal,
-                    process_signal_name(supervisor->exit_signal), lost);
+                    child_signal_name(supervisor->exit_signal), lost);
     else if (supervisor->exit_status != 0 || lost > 0)
         log_warning("worker %u: pid %u %s, status %lld, %u requests to place again or to fail", supervisor->number,
                     supervisor->pid, reason, (long long)supervisor->exit_status, lost);
@@ -181,7 +181,7 @@ static void abort_hung(struct supervisor *supervisor, const char *why)
     supervisor->hung = true;
     enter_state(supervisor, SUPERVISOR_ABORTING, ABORT_GRACE_MS);
     if (!supervisor->exited)
-        process_abort(&supervisor->process);
+        child_abort(&supervisor->child);
 }
 
 static void kill_now(struct supervisor *supervisor, const char *why)
@@ -586,18 +586,18 @@ static void on_uv_closed(uv_handle_t *handle)
 
 static const struct ipc_channel_calls channel_calls = { on_frame, on_end, NULL, on_channel_closed };
 
-static void on_process_closed(struct process *process)
+static void on_process_closed(struct child *child)
 {
-    on_handle_closed(process->owner);
+    on_handle_closed(child->owner);
 }
 
-static void on_process_exit(struct process *process, int64_t status, int signal)
+static void on_process_exit(struct child *child, int64_t status, int signal)
 {
-    struct supervisor *supervisor = process->owner;
+    struct supervisor *supervisor = child->owner;
     supervisor->exited = true;
     supervisor->exit_status = status;
     supervisor->exit_signal = signal;
-    process_close(process, on_process_closed);
+    child_close(child, on_process_closed);
     supervisor_event(supervisor, SUPERVISOR_EXIT, "exited");
 }
 
@@ -652,7 +652,7 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
     supervisor->hung = supervisor->breached = supervisor->killed = false;
     supervisor->exit_signal = 0;
     supervisor->exit_status = 0;
-    supervisor->pid = supervisor->process.pid;
+    supervisor->pid = supervisor->child.pid;
     supervisor->started_ms = supervisor->heard_ms = uv_now(&daemon->loop);
     supervisor->last_id = supervisor->started_id = 0;
     memset(supervisor->forgotten, 0, sizeof supervisor->forgotten);
@@ -669,16 +669,16 @@ static void open_handles(struct supervisor *supervisor, const struct spawned *sp
     enter_state(supervisor, SUPERVISOR_STARTING, daemon->conf->start_timeout_ms);
 }
 
-static void on_stillborn_closed(struct process *process)
+static void on_stillborn_closed(struct child *child)
 {
-    supervisor_event(process->owner, SUPERVISOR_GONE, "was not born");
+    supervisor_event(child->owner, SUPERVISOR_GONE, "was not born");
 }
 
 /* Asked to stop meanwhile, it must not settle down before its handle has closed. */
 static void close_stillborn(struct supervisor *supervisor)
 {
     enter_state(supervisor, SUPERVISOR_DYING, 0);
-    process_close(&supervisor->process, on_stillborn_closed);
+    child_close(&supervisor->child, on_stillborn_closed);
 }
 
 /* From max_rss on it is replaced, with time to end what it has: that must fit too. */
@@ -693,14 +693,14 @@ static void start(struct supervisor *supervisor, const char *why)
     struct spawn_order order = { daemon->worker_program, daemon->arguments.no_sandbox, memory_limit(daemon->conf) };
     struct spawned spawned;
     (void)why;
-    supervisor->process = (struct process){ .owner = supervisor, .on_exit = on_process_exit };
+    supervisor->child = (struct child){ .owner = supervisor, .on_exit = on_process_exit };
     supervisor->exited = true;
-    int status = spawn_worker(&daemon->loop, &supervisor->process, &order, &spawned);
+    int status = spawn_worker(&daemon->loop, &supervisor->child, &order, &spawned);
     if (status < 0) {
         log_error("worker %u: %s can't be started: %s", supervisor->number, daemon->worker_program,
                   uv_strerror(status));
         supervisor->started_ms = uv_now(&daemon->loop);
-        if (supervisor->process.open)
+        if (supervisor->child.open)
             close_stillborn(supervisor);
         else
             uv_timer_start(&supervisor->timer, on_uv_timer, next_backoff(supervisor), 0);

@@ -6,7 +6,7 @@
 
 #include "crew.h"
 #include "health.h"
-#include "process.h"
+#include "child.h"
 
 #include "ipc/channel.h"
 #include "ipc/credit.h"
@@ -65,7 +65,7 @@ struct supervisor {
     unsigned open_handles;            /* channel, process and log of the current process */
 
     struct ipc_channel channel;
-    struct process process;
+    struct child child;
     uv_pipe_t log;
     uv_timer_t timer;                 /* the state's deadline */
     char log_line[1024];

@@ -17,7 +17,7 @@ struct end {
     struct ipc_buffer in;
     uint32_t newest_id;           /* of the requests that came, or were sent */
     unsigned fetches[STAGE_IDS], dones[STAGE_IDS];   /* by id, of a client's */
-    struct process *process;      /* a worker's */
+    struct child *child;      /* a worker's */
     int killed_by;
     bool ready;
     int sockets[2];               /* what the daemon holds of it besides: its log */

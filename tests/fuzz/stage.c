@@ -75,29 +75,29 @@ static void open_end(struct end *end, int fd, enum ipc_speaker speaker)
 
 /* A process handle that libuv knows and has nothing to do with: refused for its third descriptor, which is
  * none, after it was set up. */
-static void init_process(uv_loop_t *loop, struct process *process)
+static void init_process(uv_loop_t *loop, struct child *child)
 {
     static uint32_t pid = 1 << 24;   /* of nobody */
     uv_stdio_container_t none = { .flags = UV_INHERIT_FD, .data.fd = -1 };
     uv_process_options_t options = { .file = "/", .stdio = &none, .stdio_count = 1 };
-    HOLDS(process_spawn(process, loop, &options) == UV_EINVAL);
-    HOLDS(process->open);
-    process->pid = ++pid;
+    HOLDS(child_spawn(child, loop, &options) == UV_EINVAL);
+    HOLDS(child->open);
+    child->pid = ++pid;
 }
 
-int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_order *order,
+int spawn_worker(uv_loop_t *loop, struct child *child, const struct spawn_order *order,
                  struct spawned *ret_spawned)
 {
     int channel[2], log[2];
     (void)order;
-    init_process(loop, process);
+    init_process(loop, child);
     if (stage.worker_count == STAGE_ENDS)
         return UV_EAGAIN;
     HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) == 0);
     HOLDS(pipe2(log, O_CLOEXEC | O_NONBLOCK) == 0);
     struct end *worker = &stage.workers[stage.worker_count++];
     open_end(worker, channel[1], IPC_WORKER);
-    worker->process = process;
+    worker->child = child;
     worker->sockets[1] = log[1];
     *ret_spawned = (struct spawned){ channel[0], log[0] };
     return 0;
@@ -107,7 +107,7 @@ int __wrap_uv_process_kill(uv_process_t *process, int signal);
 int __wrap_uv_process_kill(uv_process_t *process, int signal)
 {
     for (unsigned i = 0; i < stage.worker_count; i++)
-        if (stage.workers[i].process && &stage.workers[i].process->uv.process == process && signal != SIGCONT)
+        if (stage.workers[i].child && &stage.workers[i].child->uv.process == process && signal != SIGCONT)
             stage.workers[i].killed_by = signal;
     return 0;
 }
@@ -118,13 +118,13 @@ static bool bury_killed(void)
     bool any = false;
     for (unsigned i = 0; i < stage.worker_count; i++) {
         struct end *worker = &stage.workers[i];
-        if (!worker->killed_by || !worker->process)
+        if (!worker->killed_by || !worker->child)
             continue;
-        struct process *process = worker->process;
+        struct child *child = worker->child;
         end_hang_up(worker);
         close(worker->sockets[1]);
-        worker->process = NULL;
-        process->on_exit(process, 0, worker->killed_by);
+        worker->child = NULL;
+        child->on_exit(child, 0, worker->killed_by);
         any = true;
     }
     return any;
@@ -271,10 +271,10 @@ struct end *stage_worker(unsigned number)
 {
     unsigned living = 0;
     for (unsigned i = 0; i < stage.worker_count; i++)
-        living += stage.workers[i].process != NULL;
+        living += stage.workers[i].child != NULL;
     number = living ? number % living : 0;
     for (unsigned i = 0; i < stage.worker_count; i++)
-        if (stage.workers[i].process && number-- == 0)
+        if (stage.workers[i].child && number-- == 0)
             return &stage.workers[i];
     return NULL;
 }
@@ -305,7 +305,7 @@ static void leave_all(void)
         end_hang_up(&stage.clients[i]);
     stage_settle();
     for (unsigned i = 0; i < stage.worker_count; i++)
-        if (stage.workers[i].process && !stage.workers[i].killed_by)
+        if (stage.workers[i].child && !stage.workers[i].killed_by)
             stage.workers[i].killed_by = SIGKILL;
 }
 

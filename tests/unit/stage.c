@@ -32,7 +32,7 @@ static void wire_open(struct wire *wire, int fd, enum ipc_speaker speaker)
 
 /* ---- instead of spawn_unix.c: a process that does nothing, its channel with us ---- */
 
-int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_order *order,
+int spawn_worker(uv_loop_t *loop, struct child *child, const struct spawn_order *order,
                  struct spawned *ret_spawned)
 {
     static char sleep_path[] = "/bin/sleep", missing_path[] = "/nonexistent/worker", seconds[] = "100000";
@@ -46,7 +46,7 @@ int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_or
                                       { .flags = UV_INHERIT_FD, .data.fd = log[1] } };
     uv_process_options_t options = { .file = refused ? missing_path : sleep_path, .args = arguments,
                                      .stdio = stdio, .stdio_count = 3 };
-    int status = process_spawn(process, loop, &options);
+    int status = child_spawn(child, loop, &options);
     close(log[1]);
     if (status < 0) {
         stage.refuse_spawns--;
@@ -57,7 +57,7 @@ int spawn_worker(uv_loop_t *loop, struct process *process, const struct spawn_or
     }
     assert_in_range(stage.worker_count, 0, STAGE_WORKERS - 1);
     struct stage_worker *worker = &stage.workers[stage.worker_count++];
-    worker->pid = (int)process->pid;
+    worker->pid = (int)child->pid;
     wire_open(&worker->wire, channel[1], IPC_WORKER);
     *ret_spawned = (struct spawned){ channel[0], log[0] };
     return 0;
