@@ -3,6 +3,7 @@
 #   make chaos CHAOS='--soak 1800 soak'    make bench FULL=1    make bench BENCH='--rounds 3 w1'
 #   make bench-curves FULL=1 CURVES='--rounds 5 clients'
 #   make bench-instructions INSTRUCTIONS=--write
+#   make sanitize TESTS=e2e                make sanitize SANITIZE=thread     make fuzz FUZZ_SECONDS=600
 
 BUILD ?= build
 MESON_ARGS ?=
@@ -12,9 +13,11 @@ BENCH ?=
 CURVES ?=
 INSTRUCTIONS ?= --show
 FULL ?=
+SANITIZE ?= address,undefined
+FUZZ_SECONDS ?= 20
 
-comma := ,
-SANITIZERS := -Db_sanitize=address$(comma)undefined -Db_lundef=false
+sanitizers = -Db_sanitize=$(1) -Db_lundef=false
+BUILD_SANITIZED := build-$(if $(findstring thread,$(SANITIZE)),tsan,asan)
 PREFIX_OF_DEPENDENCIES = $(shell ./setup.sh --print-prefix)
 PREFIX_FOR_WINDOWS = $(shell windows-service/setup.sh --print-prefix)
 
@@ -54,9 +57,9 @@ test: setup-tests build
 	FETCHD_BUILD=$(BUILD) tests/run $(TESTS)
 
 sanitize: setup-tests
-	$(call configure,build-asan,$(SANITIZERS) $(MESON_ARGS))
-	@ninja -C build-asan
-	FETCHD_BUILD=build-asan tests/run $(TESTS)
+	$(call configure,$(BUILD_SANITIZED),$(call sanitizers,$(SANITIZE)) $(MESON_ARGS))
+	@ninja -C $(BUILD_SANITIZED)
+	FETCHD_BUILD=$(BUILD_SANITIZED) tests/run $(TESTS)
 
 release: setup-tests
 	$(call configure,build-release,--buildtype=release $(MESON_ARGS))
@@ -82,15 +85,15 @@ faults: setup-tests build
 
 fuzz: export CC = clang
 fuzz: setup-tests
-	$(call configure,build-fuzz,-Dfuzz=enabled $(SANITIZERS) $(MESON_ARGS))
+	$(call configure,build-fuzz,-Dfuzz=enabled $(call sanitizers,$(SANITIZE)) $(MESON_ARGS))
 	@ninja -C build-fuzz
-	FETCHD_BUILD=build-fuzz tests/fuzz/run
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FETCHD_BUILD=build-fuzz tests/fuzz/run
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) build-asan build-release build-fuzz build-deb build-windows packages
+	rm -rf $(BUILD) build-asan build-tsan build-release build-fuzz build-deb build-windows packages
 
 # Debian packages, in packages/.
 deb: setup

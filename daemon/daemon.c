@@ -777,6 +777,21 @@ static int open_hub(struct daemon *daemon)
     return status;
 }
 
+static void on_uv_left(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* Of a start that failed midway: nobody else knows what is open. */
+static void close_what_opened(struct daemon *daemon)
+{
+    listener_close(&daemon->listener);
+    uv_walk(&daemon->loop, on_uv_left, NULL);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+}
+
 int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
 {
     struct daemon *daemon = calloc(1, sizeof *daemon);
@@ -808,6 +823,8 @@ int daemon_run(struct conf *conf, const struct daemon_arguments *arguments)
                 exit_code = 0;
             }
         }
+        if (exit_code != 0)
+            close_what_opened(daemon);
         uv_loop_close(&daemon->loop);
     }
     finish(daemon);

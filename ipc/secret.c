@@ -28,11 +28,30 @@ void *ipc_secret_alloc(size_t bytes)
     return block->data;
 }
 
+static struct block *block_of(void *place)
+{
+    return (struct block *)(void *)((char *)place - offsetof(struct block, data));
+}
+
+void *ipc_secret_realloc(void *place, size_t bytes)
+{
+    size_t has = place ? block_of(place)->bytes : 0;
+    if (place && bytes <= has)
+        return place;
+    void *larger = ipc_secret_alloc(bytes);
+    if (!larger)
+        return NULL;
+    if (has > 0)
+        memcpy(larger, place, has);
+    ipc_secret_free(place);
+    return larger;
+}
+
 void ipc_secret_free(void *place)
 {
     if (!place)
         return;
-    struct block *block = (struct block *)(void *)((char *)place - offsetof(struct block, data));
+    struct block *block = block_of(place);
     size_t bytes = block->bytes;
     ipc_secret_wipe(block, sizeof *block + bytes);
     free(block);

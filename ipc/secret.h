@@ -11,4 +11,7 @@ void ipc_secret_wipe(void *place, size_t bytes);
 void *ipc_secret_alloc(size_t bytes);
 void ipc_secret_free(void *place);
 
+/* As realloc, of such a place: what it leaves behind is wiped. One that shrinks keeps its room. */
+void *ipc_secret_realloc(void *place, size_t bytes);
+
 #endif

@@ -1,9 +1,9 @@
 /* fetchd-worker: fetches what its daemon asks for over standard input. Not for people to start. */
 #include "log.h"
+#include "memory.h"
 #include "vitals.h"
 #include "worker.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ int main(int argc, char **argv)
     /* Its calls would pass by the filter of system calls. */
     uv_os_setenv("UV_USE_IO_URING", "0");
     vitals_prepare();
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (memory_start_curl() != CURLE_OK) {
         log_line(LOG_LEVEL_ERROR, "libcurl does not start");
         return WORKER_EXIT_BREACH;
     }

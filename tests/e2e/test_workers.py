@@ -114,7 +114,7 @@ class Killed(World):
                 name = 'signal-%d' % number
                 id = c.fetch(self.url('/hold/' + name, 'h1'))
                 self.backend.until_waiting(name)
-                os.kill(self.holder(), number)
+                proc.crash(self.holder(), number)
                 self.backend.until(lambda: self.backend.seen[name] >= 2)
                 self.backend.release(name)
                 self.assertEqual(self.good(c.finish(id)).done['attempts'], 2)

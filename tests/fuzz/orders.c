@@ -7,6 +7,7 @@
 #include "ipc/pack.h"
 #include "ipc/unpack.h"
 #include "worker/log.h"
+#include "worker/memory.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -209,7 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct script script = { data, size };
     struct script_record record;
     if (!begun)
-        HOLDS(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && ipc_decoder_init(&decoder) == 0);
+        HOLDS(memory_start_curl() == CURLE_OK && ipc_decoder_init(&decoder) == 0);
     begun = true;
     log_set_level(0);
     struct worker *worker = open_worker();

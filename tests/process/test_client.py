@@ -1197,7 +1197,7 @@ class Addresses(TestCase):
 
 
 def sanitized():
-    return b'__asan_init' in PROBE.read_bytes()
+    return any(name in PROBE.read_bytes() for name in (b'__asan_init', b'__tsan_init'))
 
 
 if __name__ == '__main__':

@@ -1161,7 +1161,7 @@ class Documentation(TestCase):
                                     'struct fetchd_client *client = fetchd_open(NULL);\n' + code
                                     + '\nfetchd_close(client);\nreturn got == FETCHD_CLOSED ? 0 : 1;\n}\n')
         library = paths.BUILD / 'client'
-        sanitize = ['-fsanitize=address,undefined'] if paths.sanitized() else []
+        sanitize = ['-fsanitize=' + paths.sanitizer()] if paths.sanitized() else []
         subprocess.run(['cc', '-Wall', '-Wextra', '-Werror', *sanitize, '-I', str(header.parents[1]),
                         str(folder / 'x.c'), '-o', str(folder / 'x'), '-L', str(library), '-lfetchd',
                         '-Wl,-rpath,' + str(library)], check=True)

@@ -50,9 +50,17 @@ def for_other_users(program):
     return public_build() / Path(program).relative_to(BUILD)
 
 
+@functools.cache
+def sanitizer():
+    """What the programs were built with besides: None, or as compilers call it; such a program's memory is not ours to judge."""
+    program = FETCHD.read_bytes() if FETCHD.exists() else b''
+    return 'address,undefined' if b'__asan_init' in program else 'thread' if b'__tsan_init' in program else None
+
+
 def sanitized():
-    """True when the programs were built with AddressSanitizer, whose memory is not ours to judge."""
-    try:
-        return b'__asan_init' in FETCHD.read_bytes()
-    except OSError:
-        return False
+    return sanitizer() is not None
+
+
+def bound(size):
+    """What a program's memory may grow by; a sanitizer pads every block and keeps what was freed."""
+    return float('inf') if sanitized() else size

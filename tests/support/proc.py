@@ -1,5 +1,6 @@
 """What /proc says of a process."""
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -109,6 +110,23 @@ def children(pid):
 
 def exists(pid):
     return os.path.exists('/proc/%d' % pid)
+
+
+crashed = set()
+
+
+def crash(pid, number):
+    """As if it had done wrong itself: what a sanitizer then says of this process is nobody's fault."""
+    crashed.add(pid)
+    os.kill(pid, number)
+
+
+def was_crash(line):
+    """Whether a sanitizer speaks of a process that crash() sent a signal. Each of its reports names the process."""
+    named = re.search(r'==(\d+)==ERROR: AddressSanitizer: (SEGV|BUS|FPE|ILL|ABRT) on', line)
+    if named:
+        return int(named[1]) in crashed
+    return bool(re.search(r'Sanitizer:DEADLYSIGNAL|Sanitizer can not provide|SUMMARY: AddressSanitizer: (SEGV|BUS|FPE|ILL|ABRT) ', line))
 
 
 def until(question, seconds=30, what='it'):

@@ -25,6 +25,22 @@ static void wiping_leaves_nothing(void **state)
     assert_null(ipc_secret_alloc(SIZE_MAX));
 }
 
+static void a_place_that_grows_takes_its_content_along(void **state)
+{
+    (void)state;
+    char *place = ipc_secret_realloc(NULL, sizeof SECRET);
+    assert_non_null(place);
+    memcpy(place, SECRET, sizeof SECRET);
+    char *larger = ipc_secret_realloc(place, 100000);
+    assert_non_null(larger);
+    assert_string_equal(larger, SECRET);
+    assert_ptr_equal(ipc_secret_realloc(larger, 10), larger);
+    assert_null(ipc_secret_realloc(larger, SIZE_MAX));
+    assert_string_equal(larger, SECRET);
+    assert_ptr_equal(ipc_secret_realloc(larger, 100000), larger);
+    ipc_secret_free(larger);
+}
+
 static bool holds(const struct ipc_buffer *buffer, size_t bytes)
 {
     return memmem(buffer->memory, bytes, SECRET, strlen(SECRET)) != NULL;
@@ -51,4 +67,5 @@ static void a_buffer_that_wipes_keeps_nothing_that_was_read(void **state)
 
 UNIT_TESTS(
     TEST(wiping_leaves_nothing),
+    TEST(a_place_that_grows_takes_its_content_along),
     TEST(a_buffer_that_wipes_keeps_nothing_that_was_read))
