@@ -1,18 +1,13 @@
 /* The egress decision: what an address is, and what the operator's rules say of it. */
 #include "destination.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef _WIN32
-#include <winsock2.h>
-#include <ws2tcpip.h>
-#else
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
-#endif
 
 struct address { unsigned bits; uint8_t bytes[16]; };   /* 32 or 128 */
 
