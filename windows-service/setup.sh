@@ -172,7 +172,11 @@ build_windows_nghttp2() {
   sed -i 's/^Cflags:.*/& -DNGHTTP2_STATICLIB/' "$1/lib/pkgconfig/libnghttp2.pc"
 }
 
-build_windows_brotli() { cmake_install brotli "$work/brotli" "$1" -DBROTLI_DISABLE_TESTS=ON; }
+# Its decoder's other half is of no use as a secret: nobody asks for `pkg-config --static`.
+build_windows_brotli() {
+  cmake_install brotli "$work/brotli" "$1" -DBROTLI_DISABLE_TESTS=ON
+  sed -i 's/^Requires.private:/Requires:/' "$1/lib/pkgconfig/libbrotlidec.pc"
+}
 
 build_windows_zstd() {
   cmake_install zstd "$work/zstd/build/cmake" "$1" -DZSTD_BUILD_PROGRAMS=OFF -DZSTD_BUILD_SHARED=OFF \
@@ -215,8 +219,9 @@ build_windows_boringssl() {
     "-I\${includedir}" >"$1/lib/pkgconfig/boringssl.pc"
 }
 
+# Static libraries, or it would look for DLLs' entries, which the linker's --wrap passes by.
 build_windows_curl() {
-  build_curl "$work/curl" "$1" no
+  CFLAGS='-DNGHTTP2_STATICLIB -DPSL_STATIC' build_curl "$work/curl" "$1" no
   grep -qx '#define HAVE_SSL_SET0_WBIO 1' "$work/build-curl/lib/curl_config.h" ||
     die "curl did not find SSL_set0_wbio in BoringSSL"
   mkdir -p "$1/lib/pkgconfig"
