@@ -158,7 +158,7 @@ class Service(unittest.TestCase):
 
     def test_a_log_above_its_size_is_kept_once_and_begun_anew(self):
         self.log.write_bytes(b'x' * 70000)
-        self.settings.write_text('[workers]\ncount = 1\n[log]\nfile_bytes = 65536\n')
+        self.settings.write_text('[workers]\ncount = 1\n[log]\nfile_bytes = 64KiB\n')
         self.service('start')
         self.assertTrue(until(lambda: self.log.with_name('fetchd.log.1').exists()))
         self.service('stop')
