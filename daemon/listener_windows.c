@@ -313,6 +313,13 @@ static struct listener_pipes *create_pipes(struct listener *listener)
     return NULL;
 }
 
+/* Where the flag for the first instance is not heard (Wine). */
+static bool is_alone(const struct instance *instance)
+{
+    DWORD instances = 1;
+    return GetNamedPipeHandleStateW(instance->pipe, NULL, &instances, NULL, NULL, NULL, 0) && instances == 1;
+}
+
 /* The first instance tells whether the name is free, and has the permissions that all others then have. */
 static int make_first(struct listener_pipes *pipes, const char *address, const struct conf *conf,
                       char ret_error[LISTENER_ERROR_BYTES])
@@ -325,10 +332,11 @@ static int make_first(struct listener_pipes *pipes, const char *address, const s
         return fail(ret_error, address, "is not UTF-8");
     if (!(pipes->permissions = make_permissions(conf)))
         return fail_last(ret_error, address, "no permissions can be made of [access]");
-    if (!make_instance(pipes, &pipes->instances[0], FILE_FLAG_FIRST_PIPE_INSTANCE))
-        return GetLastError() == ERROR_ACCESS_DENIED || GetLastError() == ERROR_PIPE_BUSY
-            ? fail(ret_error, address, "another fetchd, or another program, has a pipe of this name")
-            : fail_last(ret_error, address, "can't make the pipe");
+    bool made = make_instance(pipes, &pipes->instances[0], FILE_FLAG_FIRST_PIPE_INSTANCE);
+    if (made ? !is_alone(&pipes->instances[0]) : GetLastError() == ERROR_ACCESS_DENIED)
+        return fail(ret_error, address, "another fetchd, or another program, has a pipe of this name");
+    if (!made)
+        return fail_last(ret_error, address, "can't make the pipe");
     if (wait_for_client(&pipes->instances[0]))
         pipes->instances[0].overlapped.Internal = 0;
     return 0;

@@ -105,6 +105,7 @@ void log_write(enum log_level level, const char *format, ...)
         fprintf(stderr, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n", time, level_name(level), escaped);
     else
         fprintf(stderr, "%s %-7s %s\n", time, level_name(level), escaped);
+    fflush(stderr);   /* not every C library leaves it unbuffered, as it should be */
     if (copy)
         copy((int)level, escaped);
 }

@@ -608,6 +608,8 @@ static void relay_line(struct supervisor *supervisor)
 {
     const char *text = supervisor->log_line;
     enum log_level level = LOG_LEVEL_WARNING;
+    if (supervisor->log_length > 0 && supervisor->log_line[supervisor->log_length - 1] == '\r')
+        supervisor->log_length--;   /* Windows' end of a line */
     supervisor->log_line[supervisor->log_length] = '\0';
     if (text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>') {
         level = text[1] < '3' ? LOG_LEVEL_ERROR : (enum log_level)(text[1] - '0');

@@ -31,4 +31,5 @@ void log_line(enum log_level level, const char *format, ...)
             line[i] = '?';
     line[end] = '\n';
     fwrite(line, 1, end + 1, stderr);
+    fflush(stderr);   /* not every C library leaves it unbuffered, as it should be */
 }
