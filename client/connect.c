@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAY_START "start one with `fetchd` for yourself, or `systemctl start fetchd` for the system"
-
 void client_say(struct fetchd_client *client, unsigned number, uint32_t id, const void *message)
 {
     if (ipc_pack(&client->wire.out, IPC_CLIENT, number, id, message) < 0)
@@ -131,7 +129,7 @@ static int candidate(const struct fetchd_client *client, unsigned index, char *a
 
 static void say_none(struct failure *failure, const char *tried)
 {
-    failure_set(failure, IPC_ERROR_DAEMON_LOST, "no fetchd is running at %s; " SAY_START, tried);
+    failure_set(failure, IPC_ERROR_DAEMON_LOST, "no fetchd is running at %s; %s", tried, transport_start_hint);
 }
 
 static int connect_somewhere(struct fetchd_client *client)

@@ -41,7 +41,7 @@ static void json_pairs(struct text *out, const struct ipc_pairs *pairs)
         if (pairs->items[i].value.data)
             json_text_bytes(out, pairs->items[i].value.data, pairs->items[i].value.length);
         else
-            json_null(out);
+            json_nothing(out);
         json_end_array(out);
     }
     json_end_array(out);

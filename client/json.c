@@ -133,7 +133,7 @@ void json_bool(struct text *out, bool value)
     text_add_string(out, value ? "true" : "false");
 }
 
-void json_null(struct text *out)
+void json_nothing(struct text *out)
 {
     separate(out);
     text_add_string(out, "null");

@@ -19,7 +19,7 @@ void json_text(struct text *out, const char *string);
 void json_text_bytes(struct text *out, const void *bytes, size_t length);
 void json_uint(struct text *out, uint64_t value);
 void json_bool(struct text *out, bool value);
-void json_null(struct text *out);
+void json_nothing(struct text *out);
 
 /* A value that is JSON already. */
 void json_raw(struct text *out, const char *json);

@@ -17,4 +17,7 @@ struct transport_failure {
  * The descriptor, non-blocking and closed on exec; -1 with *ret_failure set. */
 int transport_connect(const char *address, struct transport_failure *ret_failure);
 
+/* How to start a daemon here. */
+extern const char transport_start_hint[];
+
 #endif

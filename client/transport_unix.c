@@ -15,6 +15,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+const char transport_start_hint[] =
+    "start one with `fetchd` for yourself, or `systemctl start fetchd` for the system";
+
 static int __attribute__((format(gnu_printf, 3, 4))) fail(struct transport_failure *failure,
                                                       enum ipc_error_code code, const char *format, ...)
 {

@@ -28,6 +28,9 @@ union token_user {
     BYTE bytes[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
 };
 
+const char transport_start_hint[] =
+    "start one with `fetchd` for yourself, or `fetchd service start` for the system";
+
 static int __attribute__((format(gnu_printf, 3, 4))) fail(struct transport_failure *failure,
                                                           enum ipc_error_code code, const char *format, ...)
 {

@@ -3,6 +3,8 @@
 #include "batch.h"
 
 #include "answered.h"
+#include "attend.h"
+#include "disk.h"
 #include "folder.h"
 #include "interrupt.h"
 #include "item.h"
@@ -15,12 +17,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -319,17 +318,14 @@ static void wait_for_something(struct batch *batch)
 {
     bool wants_lines = !batch->lines.ended && !batch->held && batch->in_flight < batch->limit &&
                        batch->lanes.waiting < READ_AHEAD;
-    struct pollfd waits[] = {
-        { .fd = fetchd_fd(batch->client), .events = POLLIN },
-        { .fd = wants_lines ? batch->lines.fd : -1, .events = POLLIN },
-        { .fd = interrupt_fd(), .events = POLLIN },
-    };
-    if (poll(waits, 3, batch->tally.draws ? REDRAW_MS : -1) <= 0)
+    struct attend wait = { .client = batch->client, .input = wants_lines ? batch->lines.fd : -1, .interrupts = true,
+                           .timeout_ms = batch->tally.draws ? REDRAW_MS : -1 };
+    if (attend(&wait) <= 0)
         return;
-    batch->signal = waits[2].revents ? interrupt_take() : 0;
+    batch->signal = wait.has_interrupt ? interrupt_take() : 0;
     if (batch->signal != 0)
         stop(batch, 128 + batch->signal);
-    if (waits[1].revents && lines_read(&batch->lines) < 0) {
+    if (wait.has_input && lines_read(&batch->lines) < 0) {
         say("can't read the list: %s", strerror(errno));
         stop(batch, EXIT_READ);
     }
@@ -420,23 +416,13 @@ static int open_output(struct batch *batch)
     return code;
 }
 
-/* A file for each that is in flight. */
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int open_folder(struct batch *batch)
 {
     const char *path = batch->options->output_dir;
     batch->folder.resumed = batch->options->resume;
     if (!path)
         return 0;
-    raise_descriptors();
+    disk_raise_descriptors();   /* a file for each that is in flight */
     if (folder_open(&batch->folder, path) < 0) {
         say("can't write into %s: %s", path, strerror(errno));
         return EXIT_WRITE;
@@ -552,6 +538,6 @@ int batch_run(struct fetchd_client *client, const struct options *options)
     }
     finish(&batch);
     if (batch.signal != 0)
-        raise(batch.signal); /* the system's again: who waits for us sees why we ended */
+        interrupt_end(batch.signal);
     return batch.code;
 }

@@ -2,13 +2,13 @@
  * request allocates nothing here, and a turn is one read and one write for each connection. */
 #include "bench.h"
 
+#include "attend.h"
 #include "client/json.h"
 #include "memory.h"
 #include "recipe.h"
 #include "say.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,9 @@
 #define CONNECT_MS 10000
 #define MOST_REQUESTS 100000000
 #define MOST_AT_ONCE 1000000
-#define MOST_CONNECTIONS 1024
+#define MOST_CONNECTIONS ATTEND_MOST
+#define TEXT(number) TEXT_OF(number)
+#define TEXT_OF(words) #words
 #define KINDS 64
 #define KIND_BYTES 48
 
@@ -32,7 +34,7 @@ struct bench {
     const struct options *options;
     struct recipe recipe;
     struct fetchd_client **clients;
-    struct pollfd *waits;
+    bool *ready;
     struct slot *slots;
     uint64_t started, ended, ok, bytes;
     uint32_t *times_us;        /* of those that succeeded */
@@ -119,9 +121,9 @@ static void run(struct bench *bench)
     for (size_t i = 0; i < connections; i++)
         fetchd_process(bench->clients[i]);
     while (bench->ended < bench->options->requests) {
-        poll(bench->waits, (nfds_t)connections, -1);
+        attend_clients(bench->clients, connections, bench->ready);
         for (size_t i = 0; i < connections; i++) {
-            if (!bench->waits[i].revents)
+            if (!bench->ready[i])
                 continue;
             fetchd_process(bench->clients[i]);
             while ((event = fetchd_next_event(bench->clients[i])))
@@ -193,7 +195,7 @@ static int check(const struct options *options)
 {
     static const char *const wrong[] = {
         "bench needs one URL", "--requests must be 1 to 100000000", "--concurrency must be 1 to 1000000",
-        "--connections must be 1 to 1024 and not above --concurrency",
+        "--connections must be 1 to " TEXT(MOST_CONNECTIONS) " and not above --concurrency",
     };
     const bool right[] = {
         options->words.count == 1,
@@ -215,7 +217,7 @@ static int connect_all(struct bench *bench)
 {
     size_t connections = (size_t)bench->options->connections;
     bench->clients = must_allocate(connections, sizeof(struct fetchd_client *));
-    bench->waits = must_allocate(connections, sizeof *bench->waits);
+    bench->ready = must_allocate(connections, sizeof *bench->ready);
     for (size_t i = 0; i < connections; i++) {
         bench->clients[i] = fetchd_open(NULL);
         if (fetchd_connect(bench->clients[i], CONNECT_MS) < 0) {
@@ -223,7 +225,6 @@ static int connect_all(struct bench *bench)
             say("(%d) %s: %s", error->exit_code, error->name, error->message);
             return error->exit_code;
         }
-        bench->waits[i] = (struct pollfd){ .fd = fetchd_fd(bench->clients[i]), .events = POLLIN };
     }
     return 0;
 }
@@ -253,7 +254,7 @@ static void finish(struct bench *bench)
     for (size_t i = 0; bench->clients && i < bench->options->connections; i++)
         fetchd_close(bench->clients[i]);
     free(bench->clients);
-    free(bench->waits);
+    free(bench->ready);
     free(bench->slots);
     free(bench->times_us);
     recipe_finish(&bench->recipe);

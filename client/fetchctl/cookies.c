@@ -1,6 +1,7 @@
 /* Files of cookies. */
 #include "cookies.h"
 
+#include "disk.h"
 #include "file.h"
 #include "memory.h"
 #include "say.h"
@@ -107,7 +108,7 @@ static int replace_file(const char *path, const char *text)
         result = -1;
         error = errno;
     }
-    if (result == 0 && rename(beside, path) < 0) {
+    if (result == 0 && disk_replace(beside, path) < 0) {
         result = -1;
         error = errno;
     }

@@ -1,6 +1,7 @@
 /* A line of a batch, read by one table. */
 #include "entry.h"
 
+#include "disk.h"
 #include "base64.h"
 #include "memory.h"
 
@@ -185,6 +186,8 @@ static const char *take_name(struct entry *entry, const json_t *value)
     for (const char *at = name; *at; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             return "a file name without control characters";
+    if (!disk_takes_name(name))
+        return "a file name that this system takes";
     entry->output = name;
     return NULL;
 }

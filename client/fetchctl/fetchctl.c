@@ -7,12 +7,12 @@
 #include "manual.h"
 #include "say.h"
 #include "session.h"
+#include "start.h"
 #include "status.h"
 #include "top.h"
 #include "workers.h"
 #include "ws.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,8 +60,8 @@ static int print_help(FILE *out)
     fputs("  fetchctl help       [COMMAND]         this, or the options of a command\n"
           "  fetchctl version                      versions\n\n"
           "Options have curl's names and meanings, exit codes as well; 110 no daemon, 111 overloaded or\n"
-          "over quota, 112 denied, 113 worker lost. The daemon is looked for at $FETCHD_ADDRESS, else at\n"
-          "unix:$XDG_RUNTIME_DIR/fetchd/fetchd.sock, then at unix:/run/fetchd/fetchd.sock.\n\n", out);
+          "over quota, 112 denied, 113 worker lost. The daemon is looked for at $FETCHD_ADDRESS, else at\n", out);
+    fprintf(out, "%s.\n\n", start_addresses);
     options_print(out, ~0u);
     return 0;
 }
@@ -125,7 +125,7 @@ static int run(const struct command *command, int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    signal(SIGXFSZ, SIG_IGN);   /* a file that may not grow further is an error of write(), like a full disk */
+    start_process();
     if (!name[0]) {
         print_help(stderr);
         return EXIT_USAGE;

@@ -1,14 +1,13 @@
 /* Files that appear when they are whole. */
-#include "folder.h"
+#include "folder_platform.h"
 
+#include "disk.h"
 #include "memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -23,10 +22,7 @@ struct given {
 
 int folder_open(struct folder *folder, const char *path)
 {
-    if (mkdir(path, 0777) < 0 && errno != EEXIST)
-        return -1;
-    folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder->fd < 0 ? -1 : 0;
+    return disk_make_folder(path) < 0 ? -1 : folder_disk_open(folder, path);
 }
 
 void folder_close(struct folder *folder)
@@ -37,8 +33,7 @@ void folder_close(struct folder *folder)
         HASH_DEL(folder->given, given);
         free(given);
     }
-    if (folder->fd >= 0)
-        close(folder->fd);
+    folder_disk_close(folder);
 }
 
 /* ---- names ---- */
@@ -89,6 +84,7 @@ char *folder_name_of(const char *url)
             clean[i] = '_';
     if (clean[0] == '.' || clean[0] == '-' || clean[0] == '~')
         clean[0] = '_';
+    disk_clean_name(clean);
     return clean;
 }
 
@@ -104,12 +100,6 @@ static char *part_of(const char *name)
     return must_print(".%s.part", name);
 }
 
-static bool exists(const struct folder *folder, const char *name)
-{
-    struct stat status;
-    return fstatat(folder->fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* ---- files ---- */
 
 /* -1 with EEXIST when another run writes there now. */
@@ -117,9 +107,8 @@ static int open_part(const struct folder *folder, const char *name)
 {
     char *part = part_of(name);
     if (folder->resumed)
-        unlinkat(folder->fd, part, 0);
-    int fd = openat(folder->fd, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666),
-        error = errno;
+        folder_disk_remove(folder, part);
+    int fd = folder_disk_make(folder, part), error = errno;
     free(part);
     errno = error;
     return fd;
@@ -134,7 +123,7 @@ static int open_unused(struct folder *folder, const char *name, struct saved *re
         char *candidate = numbered(name, number);
         if (given)
             given->numbers = number;
-        if (!exists(folder, candidate) && folder_claim(folder, candidate)) {
+        if (!folder_disk_has(folder, candidate) && folder_claim(folder, candidate)) {
             int fd = open_part(folder, candidate);
             if (fd >= 0 || errno != EEXIST) {
                 *ret_saved = (struct saved){ .fd = fd, .name = candidate };
@@ -177,30 +166,13 @@ int saved_write(struct saved *saved, const void *data, size_t size)
     return 0;
 }
 
-/* Without replacing anything, where the system can do that in one step. */
-static int give_name(const struct folder *folder, const char *part, const char *name,
-                     bool may_replace)
-{
-#ifdef RENAME_NOREPLACE
-    if (!may_replace && renameat2(folder->fd, part, folder->fd, name, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (!may_replace && errno != EINVAL && errno != ENOSYS)
-        return -1;
-#endif
-    if (!may_replace && exists(folder, name)) {
-        errno = EEXIST;
-        return -1;
-    }
-    return renameat(folder->fd, part, folder->fd, name);
-}
-
 /* Somebody else has taken the name meanwhile. */
 static int give_next_name(struct folder *folder, struct saved *saved, const char *part)
 {
     for (unsigned number = 2; number < MOST_NUMBERS; number++) {
         char *name = numbered(saved->name, number);
         errno = EEXIST;
-        if (folder_claim(folder, name) && give_name(folder, part, name, false) == 0) {
+        if (folder_claim(folder, name) && folder_disk_rename(folder, part, name, false) == 0) {
             free(saved->name);
             saved->name = name;
             return 0;
@@ -218,12 +190,12 @@ int folder_keep(struct folder *folder, struct saved *saved)
     int result = close(saved->fd);
     saved->fd = -1;
     if (result == 0)
-        result = give_name(folder, part, saved->name, saved->may_replace);
+        result = folder_disk_rename(folder, part, saved->name, saved->may_replace);
     if (result < 0 && errno == EEXIST)
         result = give_next_name(folder, saved, part);
     int error = errno;
     if (result < 0)
-        unlinkat(folder->fd, part, 0);
+        folder_disk_remove(folder, part);
     free(part);
     errno = error;
     return result;
@@ -234,7 +206,7 @@ void folder_drop(struct folder *folder, struct saved *saved)
     if (saved->fd >= 0) {
         char *part = part_of(saved->name);
         close(saved->fd);
-        unlinkat(folder->fd, part, 0);
+        folder_disk_remove(folder, part);
         free(part);
     }
     free(saved->name);

@@ -10,7 +10,8 @@
 struct given;
 
 struct folder {
-    int fd;
+    int fd;              /* Unix: -1: none */
+    char *path;          /* Windows */
     bool resumed;        /* .part files there are an earlier run's, and may be begun anew */
     struct given *given; /* names that were asked for or given out in this run */
 };

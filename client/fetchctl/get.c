@@ -1,6 +1,7 @@
 /* One URL after the other, as curl does: each with its output, its retries and its -w. */
 #include "get.h"
 
+#include "attend.h"
 #include "client/formdata.h"
 #include "file.h"
 #include "memory.h"
@@ -13,7 +14,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,7 +275,7 @@ static void run_with_retries(struct get *get, struct transfer *transfer, uint64_
             return;
         if (!get->options->silent)
             say("%s; asking again in %" PRIu64 " s", transfer->message, pause_ms / 1000);
-        poll(NULL, 0, (int)pause_ms);
+        attend_time((int)pause_ms);
         pause_ms = pause_ms * 2 > LONGEST_PAUSE_MS ? LONGEST_PAUSE_MS : pause_ms * 2;
         transfer_reset(transfer);
         run_here_or_there(transfer);

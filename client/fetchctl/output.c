@@ -1,13 +1,14 @@
 /* Where a body goes. */
 #include "output.h"
 
+#include "disk.h"
 #include "memory.h"
 #include "say.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ char *output_name_of(const char *url)
     if (!slash)
         return NULL;
     char *name = must_copy_bytes(slash + 1, length - (size_t)(slash + 1 - start));
+    disk_clean_name(name);
     if (name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
         return name;
     free(name);
@@ -56,14 +58,23 @@ static int make_folders(const struct output *output)
 {
     char *path = must_copy(output->path);
     int result = 0;
-    for (char *slash = strchr(path + 1, '/'); slash && result == 0; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strpbrk(path + 1, DISK_SLASHES); slash && result == 0; slash = strpbrk(slash + 1, DISK_SLASHES)) {
+        char kept = *slash;
         *slash = '\0';
-        if (mkdir(path, 0777) < 0 && errno != EEXIST)
+        if (disk_make_folder(path) < 0)
             result = fail(output, "make the folders of");
-        *slash = '/';
+        *slash = kept;
     }
     free(path);
     return result;
+}
+
+static void close_with_errno(int fd)
+{
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
 }
 
 static int open_file(struct output *output)
@@ -74,9 +85,11 @@ static int open_file(struct output *output)
     }
     if (output->create_dirs && make_folders(output) < 0)
         return -1;
-    output->file = fopen(output->path, output->append ? "ae" : "we");
+    int fd = open(output->path, O_WRONLY | O_CREAT | O_CLOEXEC | (output->append ? O_APPEND : O_TRUNC), 0666);
+    output->file = fd < 0 ? NULL : fdopen(fd, output->append ? "a" : "w");
     if (output->file)
         return 0;
+    close_with_errno(fd);
     if (errno != ENOENT)
         return fail(output, "write");
     say("can't write %s: its folder is not there; --create-dirs makes it", output->path);
@@ -89,16 +102,10 @@ static bool may_be_regular(const struct output *output)
     return output->path && output->written == 0 && (stat(output->path, &status) < 0 || S_ISREG(status.st_mode));
 }
 
-/* A worker knows nothing of how large our files may be. */
-static bool is_limited(void)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-}
-
 int output_descriptor(struct output *output)
 {
-    if (is_limited() || !may_be_regular(output) || (!output->file && open_file(output) < 0))
+    /* A worker knows nothing of how large our files may be. */
+    if (disk_limits_size() || !may_be_regular(output) || (!output->file && open_file(output) < 0))
         return -1;
     return fileno(output->file);
 }

@@ -1,9 +1,10 @@
 /* The progress bar. */
 #include "progress.h"
 
+#include "window.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,8 +30,8 @@ void progress_set_total(struct progress *progress, uint64_t total_bytes)
 
 int progress_columns(void)
 {
-    struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+    unsigned columns, rows;
+    return window_size(STDERR_FILENO, &columns, &rows) && columns > 20 ? (int)columns : 80;
 }
 
 void progress_write_bytes(char *out, size_t size, double bytes)

@@ -1,13 +1,13 @@
 /* The live view. */
 #include "top.h"
 
+#include "attend.h"
 #include "say.h"
 #include "screen.h"
 #include "table.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -202,7 +202,7 @@ static int snap(struct fetchd_client *client, int interval_ms)
     struct text out = { 0 };
     int code = look_at(client, &before);
     if (code == 0)
-        poll(NULL, 0, interval_ms);
+        attend_time(interval_ms);
     if (code == 0)
         code = look_at(client, &now);
     if (code == 0)

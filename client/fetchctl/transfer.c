@@ -1,6 +1,7 @@
 /* One transfer, by the library's events: one table from event to handler. */
 #include "transfer.h"
 
+#include "attend.h"
 #include "copy.h"
 #include "etag.h"
 #include "memory.h"
@@ -9,7 +10,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,8 +65,8 @@ static bool read_chunk(struct transfer *transfer)
 
 static bool may_read_now(const struct transfer *transfer)
 {
-    struct pollfd source = { .fd = body_wait_fd(transfer->body), .events = POLLIN };
-    return source.fd < 0 || poll(&source, 1, 0) > 0;
+    int source = body_wait_fd(transfer->body);
+    return source < 0 || attend_readable(source);
 }
 
 /* As much as the daemon takes and the source has. */
@@ -306,11 +306,12 @@ static void handle(struct transfer *transfer, const struct fetchd_event *event)
 
 static void wait_for_something(struct transfer *transfer)
 {
-    struct pollfd waits[2] = { { .fd = fetchd_fd(transfer->client), .events = POLLIN }, { .fd = -1 } };
+    struct attend wait = { .client = transfer->client, .input = -1,
+                           .timeout_ms = transfer->watched >= 0 && transfer->progress.on ? WATCH_MS : -1 };
     if (transfer->body && transfer->may_write && !transfer->body_sent
         && transfer->chunk_at == transfer->chunk_length)
-        waits[1] = (struct pollfd){ .fd = body_wait_fd(transfer->body), .events = POLLIN };
-    if (poll(waits, 2, transfer->watched >= 0 && transfer->progress.on ? WATCH_MS : -1) == 0)
+        wait.input = body_wait_fd(transfer->body);
+    if (attend(&wait) == 0)
         watch_file(transfer);
 }
 

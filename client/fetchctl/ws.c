@@ -1,6 +1,7 @@
 /* A WebSocket between stdin and stdout. */
 #include "ws.h"
 
+#include "attend.h"
 #include "input.h"
 #include "interrupt.h"
 #include "memory.h"
@@ -11,7 +12,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -243,16 +243,13 @@ static void read_input(struct ws *ws)
 static void wait_for_something(struct ws *ws)
 {
     bool reads = ws->may_write && !ws->closing && input_wants(&ws->input);
-    struct pollfd waits[3] = {
-        { .fd = fetchd_fd(ws->client), .events = POLLIN },
-        { .fd = interrupt_fd(), .events = POLLIN },
-        { .fd = reads ? STDIN_FILENO : -1, .events = POLLIN },
-    };
-    if (poll(waits, 3, -1) < 0)
+    struct attend wait = { .client = ws->client, .input = reads ? STDIN_FILENO : -1, .interrupts = true,
+                           .timeout_ms = -1 };
+    if (attend(&wait) < 0)
         return;
-    if (waits[2].revents)
+    if (wait.has_input)
         read_input(ws);
-    if (waits[1].revents && interrupt_take() != 0) {
+    if (wait.has_interrupt && interrupt_take() != 0) {
         if (ws->open)
             begin_close(ws);
         else

@@ -9,4 +9,8 @@
 /* Of a file; its position stays. */
 ssize_t pread(int fd, void *buffer, size_t size, off_t offset);
 
+/* The C library's own is true for NUL as well. */
+#define isatty portable_isatty
+int isatty(int fd);
+
 #endif

@@ -37,6 +37,11 @@ int interrupt_fd(void)
     return ends[0];
 }
 
+void interrupt_end(int number)
+{
+    raise(number);
+}
+
 int interrupt_take(void)
 {
     char number;
