@@ -25,6 +25,7 @@ int main(int argc, char **argv)
     }
     /* Its calls would pass by the filter of system calls. */
     uv_os_setenv("UV_USE_IO_URING", "0");
+    uv_os_unsetenv("SSLKEYLOGFILE");   /* libcurl would write every session's keys there */
     vitals_prepare();
     if (memory_start_curl() != CURLE_OK) {
         log_line(LOG_LEVEL_ERROR, "libcurl does not start");

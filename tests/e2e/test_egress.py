@@ -1,9 +1,13 @@
 """Where requests may go: every spelling of a denied address is denied by its number, and a canary that
 listens there sees nothing; the same spellings reach it when the setting allows them."""
+import contextlib
 import os
 import re
+import socket
+import subprocess
+import threading
 
-from world import World, origins, tap
+from world import World, origins, paths, tap
 from support.nginx import has_ipv6
 
 SPELLINGS = (
@@ -96,6 +100,32 @@ class Allowed(World):
                     reached.add(host)
             self.assertGreaterEqual(canary.connections, 1)
         self.assertEqual(reached, {'127.0.0.1', 'localhost', '127.1', '2130706433', '0x7f.1', '0177.0.0.1', '0.0.0.0'})
+
+    def test_options_of_curl_that_are_none_of_ours_do_nothing(self):
+        """A key that the protocol does not know is passed over: none leads elsewhere, or to other trust."""
+        path, seen = str(paths.folder('u') / 'canary'), []
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(16)
+        self.addCleanup(listener.close)
+        threading.Thread(target=self.count, args=(listener, seen), daemon=True).start()
+        keys = dict.fromkeys(('unix_socket', 'unix_socket_path', 'abstract_unix_socket', 'cainfo', 'ca_file', 'capath',
+                              'netrc_file', 'sslcert', 'cookiefile', 'altsvc_file'), path)
+        keys.update(interface='lo', local_port=1, doh_url='http://127.0.0.1:1/', ssl_verifypeer=False, noproxy='*')
+        with self.make() as fetchd, fetchd.connect() as c:
+            self.good(c.get(self.url('/1k'), **keys), sha256=self.nginx.hashes['1k'])
+            self.bad(c.get(self.url('/1k', 'self_signed'), **keys), 'tls.certificate')
+        self.assertEqual(seen, [])
+        subprocess.run(['curl', '-s', '--max-time', '10', '--unix-socket', path, 'http://localhost/'])      # the control
+        self.assertEqual(len(seen), 1)
+
+    @staticmethod
+    def count(listener, seen):
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = listener.accept()
+                seen.append(peer)
+                peer.close()
 
     def test_a_network_a_port_and_a_name_can_be_allowed(self):
         with origins.Origin() as canary:

@@ -1,7 +1,6 @@
 """HTTP/3, from Debian's Caddy: bodies, uploads, many streams, what goes wrong on the way, Alt-Svc, and
 a client that does not read. Skipped, with the reason, where fetchd was built without it."""
 import atexit
-import collections
 import json
 import os
 import signal
@@ -519,14 +518,7 @@ class Stalled(Http3):
     own_daemon = True
 
     def settle(self):
-        """RSS by pid, once it does not change any more."""
-        recent = collections.deque(maxlen=30)
-
-        def steady():
-            recent.append(self.fetchd.memory())
-            return len(recent) == 30 and all(memory == recent[0] for memory in recent)
-        proc.until(steady, 60, 'memory that stays the same')
-        return recent[0]
+        return self.fetchd.settled_memory()
 
     def stall(self, streams, reads):
         self.fetchd = self.make(workers=1, settings={'log.level': 'info'}).start()

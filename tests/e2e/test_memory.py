@@ -1,6 +1,6 @@
 """Backpressure: a client that stops reading a 1 GiB body costs neither the daemon nor a worker memory,
 and others go on; HTTP/1.1 and HTTP/2, identity and gzip, one stream and 50."""
-from world import MIB, World, paths, proc, tap
+from world import MIB, World, paths, tap
 
 LIMIT = 4 * MIB
 
@@ -23,16 +23,7 @@ class Stalled(World):
                 self.good(c.finish(id, 120))
 
     def settle(self):
-        """RSS by pid, once it does not change any more."""
-        last, same = None, 0
-        def steady():
-            nonlocal last, same
-            now = self.fetchd.memory()
-            same = same + 1 if now == last else 0
-            last = now
-            return same >= 30
-        proc.until(steady, 60, 'memory that stays the same')
-        return last
+        return self.fetchd.settled_memory()
 
     def others_go_on(self):
         with self.fetchd.connect() as c:

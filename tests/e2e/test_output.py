@@ -1,7 +1,9 @@
 """Bodies that a worker writes into the client's file: none of their bytes pass through the daemon."""
+import contextlib
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 
 from world import MIB, World, paths, proc, tap
@@ -128,6 +130,33 @@ class Protocol(Output):
             c.streams[id][1] = 256 << 10
             c.send('CREDIT', id, dict(bytes=256 << 10))
             self.good(c.finish(id), sha256=self.nginx.hashes['1m'])
+
+    def test_what_is_no_file_to_be_written_is_refused_with_its_reason(self):
+        with contextlib.ExitStack() as opened, self.fetchd.connect() as c:
+            def fd(path, flags):
+                number = os.open(path, flags)
+                opened.callback(os.close, number)
+                return number
+            os.mkfifo(self.path.with_name('fifo'))
+            self.path.write_bytes(b'old')
+            ends = os.pipe()
+            for end in ends:
+                opened.callback(os.close, end)
+            pair = socket.socketpair()
+            for end in pair:
+                opened.callback(end.close)
+            rows = (('a device', fd('/dev/null', os.O_WRONLY)), ('memory of a process', fd('/proc/self/mem', os.O_RDWR)),
+                    ('a setting of a process', fd('/proc/self/oom_score_adj', os.O_WRONLY)),
+                    ('a named pipe', fd(self.path.with_name('fifo'), os.O_RDWR)), ('a pipe', ends[1]),
+                    ('a socket', pair[0].fileno()), ('a folder', fd(self.path.parent, os.O_RDONLY)),
+                    ('open for reading', fd(self.path, os.O_RDONLY)), ('only named', fd(self.path, os.O_PATH)))
+            for what, number in rows:
+                with self.subTest(what=what):
+                    id = self.ask(c, self.url('/1k'), number)
+                    c.until(lambda: 'OUTPUT_REFUSED' in c.answer(id).frames)
+                    c.send('CANCEL', id)
+                    c.finish(id)
+            self.assertEqual(self.path.read_bytes(), b'old')
 
     def test_descriptors_that_nobody_asked_for_stay_few(self):
         with self.fetchd.connect() as c, open(self.path, 'wb') as file:

@@ -24,7 +24,7 @@ def writable_memory(pid):
             match = re.match(r'([0-9a-f]+)-([0-9a-f]+) rw', line)
             if match and '[vvar' not in line:
                 start, end = (int(part, 16) for part in match.groups())
-                if end - start > 1 << 40:          # a sanitizer's
+                if end - start > 1 << 30:          # a sanitizer's
                     continue
                 try:
                     memory.seek(start)

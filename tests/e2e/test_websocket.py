@@ -269,16 +269,7 @@ class Stalls(WebSockets):
     """Neither a client nor a server that does not read costs memory or stops others."""
 
     def settle(self):
-        last, same = None, 0
-
-        def steady():
-            nonlocal last, same
-            now = self.fetchd.memory()
-            same = same + 1 if now == last else 0
-            last = now
-            return same >= 30
-        proc.until(steady, 60, 'memory that stays the same')
-        return last
+        return self.fetchd.settled_memory()
 
     def warm_up(self, url):
         probe = self.probe()

@@ -3,8 +3,10 @@ import base64
 import contextlib
 import gzip
 import json
+import os
 import random
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -153,13 +155,22 @@ class Life(Case):
             self.good(w.get(self.nginx.url('h1', '/1k')))
 
     def test_the_environment_means_nothing_to_it(self):
-        keys = paths.folder('k') / 'keys'
+        home = paths.folder('k')
+        keys, netrc = home / 'keys', home / '.netrc'
+        netrc.write_text('default login me password of-the-file\n')
+        netrc.chmod(0o600)
         environment = dict(http_proxy='http://127.0.0.1:1', https_proxy='http://127.0.0.1:1',
                            HTTPS_PROXY='http://127.0.0.1:1', ALL_PROXY='http://127.0.0.1:1', SSLKEYLOGFILE=str(keys),
-                           SSL_CERT_FILE='/nonexistent', HOME='/root')
+                           SSL_CERT_FILE='/nonexistent', HOME=str(home), NETRC=str(netrc))
+        url = self.nginx.url('plain', '/headers', '127.0.0.1')
         with self.worker(environment=environment) as w:
             self.good(w.get(self.nginx.url('h1', '/1k')))
-            self.good(w.get(self.nginx.url('plain', '/1k')))
+            said = json.loads(self.good(w.get(url)).body)
+            self.assertNotIn('authorization', [name.lower() for name, _ in said['headers']])
+        self.assertFalse(keys.exists())
+        control = subprocess.run(['curl', '-s', '--netrc', '--noproxy', '*', url], env=environment | dict(PATH=os.environ['PATH']),
+                                 capture_output=True)
+        self.assertIn('authorization', [name.lower() for name, _ in json.loads(control.stdout)['headers']])
 
     def test_its_log_holds_no_secret(self):
         with self.worker() as w:

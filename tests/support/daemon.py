@@ -205,6 +205,19 @@ class Daemon:
         """RSS of the daemon and of each worker, by pid."""
         return {pid: proc.rss_bytes(pid) for pid in [self.pid, *self.workers().values()]}
 
+    def settled_memory(self):
+        """The same once it does not change any more; that of a sanitizer does with each beat."""
+        last, same, enough = None, 0, 1 if paths.sanitized() else 30
+
+        def steady():
+            nonlocal last, same
+            now = self.memory()
+            same = same + 1 if now == last or paths.sanitized() else 0
+            last = now
+            return same >= enough
+        proc.until(steady, 60, 'memory that stays the same')
+        return last
+
     def cpu_ns(self):
         return sum(proc.cpu_ns(pid) for pid in [self.pid, *self.workers().values()])
 
