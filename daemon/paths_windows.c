@@ -14,7 +14,8 @@ static bool is_there(const char *path)
     return status == 0;
 }
 
-/* In the service's folder, if there is one: `name` itself need not be there. */
+/* In the service's folder, where install makes what belongs there. To users, who may not look into it, nothing is
+ * there: a fetchd of their own does without. */
 static bool in_data(const char *name, char ret_path[PATHS_BYTES])
 {
     char data[PATHS_BYTES / 2];
@@ -22,11 +23,8 @@ static bool in_data(const char *name, char ret_path[PATHS_BYTES])
     ret_path[0] = '\0';
     if (uv_os_getenv("ProgramData", data, &size) < 0)
         return false;
-    snprintf(ret_path, PATHS_BYTES, "%s\\fetchd", data);
-    if (!is_there(ret_path))
-        return false;
     snprintf(ret_path, PATHS_BYTES, "%s\\fetchd\\%s", data, name);
-    return true;
+    return is_there(ret_path);
 }
 
 /* The one beside this fetchd, as installed; else the one in a build tree. */
@@ -44,7 +42,7 @@ bool paths_worker(unsigned index, char ret_path[PATHS_BYTES])
 
 bool paths_conf(char ret_path[PATHS_BYTES])
 {
-    return in_data("fetchd.ini", ret_path) && is_there(ret_path);
+    return in_data("fetchd.ini", ret_path);
 }
 
 bool paths_state(char ret_path[PATHS_BYTES])

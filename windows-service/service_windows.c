@@ -204,14 +204,6 @@ static DWORD WINAPI on_control(DWORD control, DWORD type, void *data, void *cont
 
 /* ---- the service's thread ---- */
 
-/* What the daemon opens relative to its manager: as systemd names it. */
-static void set_environment(const struct place *place)
-{
-    char folder[PLACE_CHARS * 3];
-    if (!getenv("STATE_DIRECTORY") && wide_to(place->state_folder, folder, sizeof folder))
-        _putenv_s("STATE_DIRECTORY", folder);
-}
-
 static void open_log(void)
 {
     struct place place;
@@ -219,7 +211,6 @@ static void open_log(void)
     event_open();
     DWORD error = place_find(&place);
     if (error == ERROR_SUCCESS) {
-        set_environment(&place);
         wide_to(place.log_file, name, sizeof name);
         memcpy(service.log_file, place.log_file, sizeof service.log_file);
         error = logfile_open(place.log_file);

@@ -6,6 +6,7 @@ Wine enforces no permissions, restarts no service and keeps no events: windows-s
 to a real Windows.
 """
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -109,6 +110,24 @@ class Service(unittest.TestCase):
         self.assertIn('daemon: stopped', self.log_text())
         self.service('stop')
         self.assertIn('stopped', self.service('status', code=3).out)
+
+    def pipe_permissions(self, access):
+        """The SDDL that the service gave its pipe, its own entry as OWN."""
+        self.settings.write_text('[workers]\ncount = 1\n[access]\n' + access)
+        self.service('start')
+        self.service('stop')
+        found = re.search(r"the pipe's permissions: (\S+)", self.log_text())
+        self.assertTrue(found, self.log_text())
+        return re.sub(r'\(A;;GA;;;S-[\d-]+\)', '(OWN)', found.group(1))
+
+    def test_the_pipe_lets_in_whom_access_names(self):
+        self.assertEqual(self.pipe_permissions(''), 'D:P(A;;GA;;;SY)(A;;GA;;;BA)(OWN)(A;;GRGW;;;IU)')
+
+    def test_the_pipe_keeps_out_whom_access_denies_before_it_lets_others_in(self):
+        access = 'allow = @S-1-5-32-545\ndeny = S-1-5-21-1-2-3-1001\nadmin = @S-1-5-32-580\n'
+        self.assertEqual(self.pipe_permissions(access),
+                         'D:P(A;;GA;;;SY)(A;;GA;;;BA)(OWN)(D;;GA;;;S-1-5-21-1-2-3-1001)'
+                         '(A;;GRGW;;;S-1-5-32-580)(A;;GRGW;;;S-1-5-32-545)')
 
     def test_a_reload_takes_new_settings(self):
         self.service('start')
