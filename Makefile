@@ -114,7 +114,7 @@ setup-windows:
 	@windows-service/setup.sh
 
 windows: setup-windows
-	$(call configure,build-windows,$(MESON_ARGS),--cross-file $(PREFIX_FOR_WINDOWS)/cross.ini)
+	$(call configure,build-windows,-Dprefer_static=true $(MESON_ARGS),--cross-file $(PREFIX_FOR_WINDOWS)/cross.ini)
 	@ninja -C build-windows
 	@windows-service/pack build-windows
 
