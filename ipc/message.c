@@ -16,8 +16,22 @@ bool ipc_text_is(struct ipc_text text, const char *string)
 /* A message without fields still needs an array; the sentinel is not counted. */
 #define SENTINEL { NULL, 0, IPC_TYPE_UINT, IPC_OPTIONAL, 0, 0, 0, NULL }
 #define TABLE(text, record, number, speakers)                                                                  \
-    { text, number, speakers, sizeof(struct ipc_##record), record##_fields,                                    \
+    { text, number, speakers, sizeof(struct ipc_##record), &record##_initial, record##_fields,                 \
       sizeof record##_fields / sizeof record##_fields[0] - 1 }
+
+#define IPC_INITIAL_UINT(value) (value)
+#define IPC_INITIAL_BOOL(value) ((value) != 0)
+#define IPC_INITIAL_TEXT(value) { NULL, 0 }
+#define IPC_INITIAL_BYTES(value) { NULL, 0 }
+#define IPC_INITIAL_PAIRS(value) { NULL, 0 }
+#define IPC_INITIAL_TEXTS(value) { NULL, 0 }
+
+#define RECORD(record) static const struct ipc_##record record##_initial = {
+#define RECORD_END(record) };
+#define MESSAGE(NAME, record, number, speakers) static const struct ipc_##record record##_initial = {
+#define MESSAGE_END(record) .end_of_##record = 0 };
+#define FIELD(owner, TYPE, field, rule, limit, initial) .field = IPC_INITIAL_##TYPE(initial),
+#include "messages.def"
 
 #define CLIENT IPC_CLIENT
 #define DAEMON_TO_CLIENT IPC_DAEMON_TO_CLIENT
@@ -70,15 +84,7 @@ const char *ipc_message_name(unsigned number)
 
 void ipc_table_init(const struct ipc_table *table, void *record)
 {
-    memset(record, 0, table->size);
-    for (size_t i = 0; i < table->field_count; i++) {
-        const struct ipc_field *field = &table->fields[i];
-        char *place = (char *)record + field->offset;
-        if (field->type == IPC_TYPE_UINT)
-            *(uint64_t *)(void *)place = field->initial;
-        else if (field->type == IPC_TYPE_BOOL)
-            *(bool *)place = field->initial != 0;
-    }
+    memcpy(record, table->initial, table->size);
 }
 
 void ipc_message_init(unsigned number, void *message)

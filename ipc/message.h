@@ -88,6 +88,7 @@ struct ipc_table {
     unsigned number;                 /* 0 for a record */
     unsigned speakers;
     size_t size;                     /* of the struct */
+    const void *initial;             /* a struct with every field at its initial value */
     const struct ipc_field *fields;
     size_t field_count;
 };

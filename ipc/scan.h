@@ -1,4 +1,4 @@
-/* The bounds scan that comes before any decoding. msgpack-c believes a header: five bytes that
+/* The bounds scan that comes before any decoding. A decoder that believes a header lets five bytes that
  * announce four billion elements make it allocate for them. Pure, allocates nothing. */
 #ifndef IPC_SCAN_H
 #define IPC_SCAN_H

@@ -1,6 +1,6 @@
 /* Frames to checked structs. A body is scanned first (depth, counts and lengths against the bytes
- * really there, so that nothing is allocated for what is not), then decoded by msgpack-c, then
- * checked against the message's table. Pure: no I/O, no clock. */
+ * really there, so that nothing is allocated for what is not), then read into the struct and
+ * checked against the table of its message in one pass. Pure: no I/O, no clock. */
 #ifndef IPC_UNPACK_H
 #define IPC_UNPACK_H
 
