@@ -39,4 +39,7 @@ void child_close(struct child *child, void (*on_closed)(struct child *child));
 bool child_is_fault(int signal);
 const char *child_signal_name(int signal);
 
+/* What a status says to who knows it, as " (words)"; "" for most. */
+const char *child_status_name(int64_t status);
+
 #endif

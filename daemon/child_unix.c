@@ -59,3 +59,9 @@ const char *child_signal_name(int signal)
 {
     return strsignal(signal);
 }
+
+const char *child_status_name(int64_t status)
+{
+    (void)status;
+    return "";
+}

@@ -34,6 +34,22 @@ static const struct { int signal; const char *name; } names[] = {
     { SIGFPE, "arithmetic" }, { SIGINT, "Ctrl+C" },
 };
 
+/* Of a program that never ran. */
+static const struct { DWORD code; const char *words; } stillbirths[] = {
+    { (DWORD)STATUS_DLL_NOT_FOUND, " (a DLL that it needs is missing)" },
+    { (DWORD)STATUS_ENTRYPOINT_NOT_FOUND, " (a DLL that it needs is another version)" },
+    { (DWORD)STATUS_DLL_INIT_FAILED, " (a DLL that it needs could not start)" },
+};
+#define STILLBIRTHS (sizeof stillbirths / sizeof stillbirths[0])
+
+const char *child_status_name(int64_t status)
+{
+    for (size_t i = 0; i < STILLBIRTHS; i++)
+        if (stillbirths[i].code == (uint64_t)status)
+            return stillbirths[i].words;
+    return "";
+}
+
 static int signal_of(const struct child *child, DWORD code)
 {
     if (code == ENDED_BY_US && child->ended_by)
@@ -41,7 +57,7 @@ static int signal_of(const struct child *child, DWORD code)
     for (size_t i = 0; i < sizeof deaths / sizeof deaths[0]; i++)
         if (deaths[i].code == code)
             return deaths[i].signal;
-    return code >= 0xc0000000u ? SIGSEGV : 0;   /* an exception of whatever kind */
+    return code >= 0xc0000000u && !*child_status_name(code) ? SIGSEGV : 0;   /* an exception of whatever kind */
 }
 
 /* ---- the end ---- */

@@ -111,8 +111,9 @@ static void write_obituary(const struct supervisor *supervisor, unsigned lost)
                     supervisor->number, supervisor->pid, reason, supervisor->exit_signal,
                     child_signal_name(supervisor->exit_signal), lost);
     else if (supervisor->exit_status != 0 || lost > 0)
-        log_warning("worker %u: pid %u %s, status %lld, %u requests to place again or to fail", supervisor->number,
-                    supervisor->pid, reason, (long long)supervisor->exit_status, lost);
+        log_warning("worker %u: pid %u %s, status %lld%s, %u requests to place again or to fail", supervisor->number,
+                    supervisor->pid, reason, (long long)supervisor->exit_status,
+                    child_status_name(supervisor->exit_status), lost);
     else
         log_info("worker %u: pid %u is gone", supervisor->number, supervisor->pid);
 }

@@ -45,8 +45,8 @@ unsigned vitals_open_fds(void)
  * would not show. */
 size_t vitals_rss_bytes(void)
 {
-    PROCESS_MEMORY_COUNTERS_EX counters;
-    if (!GetProcessMemoryInfo(GetCurrentProcess(), (PROCESS_MEMORY_COUNTERS *)&counters, sizeof counters))
+    PROCESS_MEMORY_COUNTERS counters;
+    if (!GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters))
         return 0;
-    return counters.PrivateUsage;
+    return counters.PagefileUsage;   /* PrivateUsage is the same, and Wine does not know it */
 }
