@@ -39,12 +39,12 @@ void poller_watch(struct poller *poller)
     if (poller->fd < 0 || (poller->watched == socket && poller->writing == writing))
         return;
     struct epoll_event event = { .events = writing ? EPOLLIN | EPOLLOUT : EPOLLIN };
-    if (poller->watched == socket) {
-        epoll_ctl(poller->fd, EPOLL_CTL_MOD, socket, &event);
-    } else {
+    int operation = poller->watched == socket ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (operation == EPOLL_CTL_ADD)
         poller_forget(poller);
-        if (socket >= 0)
-            epoll_ctl(poller->fd, EPOLL_CTL_ADD, socket, &event);
+    if (socket >= 0 && epoll_ctl(poller->fd, operation, socket, &event) < 0) {
+        poller_ring(poller);   /* so that it is tried again soon */
+        return;
     }
     poller->watched = socket;
     poller->writing = writing;
@@ -68,6 +68,6 @@ void poller_ring(struct poller *poller)
 void poller_quiet(struct poller *poller)
 {
     uint64_t count;
-    if (poller->rung)
+    if (poller->rung && poller->watched == poller->wire->fd)
         poller->rung = read(poller->bell, &count, sizeof count) != (ssize_t)sizeof count;
 }

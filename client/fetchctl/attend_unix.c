@@ -3,12 +3,28 @@
 
 #include "interrupt.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_OUT_OF_MEMORY 27
+
+/* Without one nothing would ever end the wait. */
+static int descriptor_of(struct fetchd_client *client)
+{
+    int fd = fetchd_fd(client);
+    if (fd >= 0)
+        return fd;
+    fprintf(stderr, "fetchctl: (27) out_of_memory: no descriptor to wait for the daemon with: %s\n", strerror(errno));
+    exit(EXIT_OUT_OF_MEMORY);
+}
 
 int attend(struct attend *what)
 {
     struct pollfd waits[] = {
-        { .fd = fetchd_fd(what->client), .events = POLLIN },
+        { .fd = descriptor_of(what->client), .events = POLLIN },
         { .fd = what->input, .events = POLLIN },
         { .fd = what->interrupts ? interrupt_fd() : -1, .events = POLLIN },
     };
@@ -22,7 +38,7 @@ void attend_clients(struct fetchd_client *const *clients, size_t count, bool *re
 {
     struct pollfd waits[ATTEND_MOST];
     for (size_t i = 0; i < count; i++)
-        waits[i] = (struct pollfd){ .fd = fetchd_fd(clients[i]), .events = POLLIN };
+        waits[i] = (struct pollfd){ .fd = descriptor_of(clients[i]), .events = POLLIN };
     poll(waits, (nfds_t)count, -1);
     for (size_t i = 0; i < count; i++)
         ret_ready[i] = waits[i].revents != 0;

@@ -29,6 +29,7 @@ char *cookies_header(const struct options *options)
         text_add_string(&text, text.length ? "; " : "");
         text_add_string(&text, options->cookies.items[i]);
     }
+    must_have(!text.failed);
     return text.length ? text_take(&text) : NULL;
 }
 

@@ -92,6 +92,7 @@ static int read_write_out(struct get *get)
     }
     if (format[0] != '@')
         text_add_string(&text, format);
+    must_have(!text.failed);
     get->write_out = text_take(&text);
     return writeout_check(get->write_out ? get->write_out : "");
 }
@@ -118,7 +119,7 @@ static int build_body(struct get *get)
     bool has_data = options->has_data && !options->data_in_query;
     get->has_body = has_data || options->forms.count > 0 || options->upload;
     if (has_data)
-        must_have(body_add_memory(&get->body, options->data.data, options->data.length) == 0);
+        must_have(!options->data.failed && body_add_memory(&get->body, options->data.data, options->data.length) == 0);
     else if (options->forms.count > 0)
         return build_form(get);
     else if (options->upload && body_add_file(&get->body, options->upload) < 0) {

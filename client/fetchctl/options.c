@@ -346,6 +346,7 @@ static int add_encoded(struct text *out, const char *argument)
         text_add(out, argument, length);
         text_add_char(out, '=');
     }
+    must_have(!content.failed);
     query_encode(out, content.data, content.length);
     text_finish(&content);
     return code;

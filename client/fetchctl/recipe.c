@@ -300,6 +300,7 @@ char *recipe_url(const struct options *options, const char *url)
         query_append(&whole, url, query.data);
     else
         text_add_string(&whole, url);
+    must_have(!options->data.failed && !options->query.failed && !query.failed && !whole.failed);
     text_finish(&query);
     char *copy = must_copy(whole.data ? whole.data : "");
     text_finish(&whole);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -162,6 +163,8 @@ int bind(int fd, const struct sockaddr *name, socklen_t length) { FAIL(bind, EAD
 int listen(int fd, int backlog) { FAIL(listen, EADDRINUSE, -1); return REAL(listen)(fd, backlog); }
 int connect(int fd, const struct sockaddr *name, socklen_t length) { FAIL(connect, ENETUNREACH, -1); return REAL(connect)(fd, name, length); }
 int epoll_create1(int flags) { FAIL(epoll_create1, EMFILE, -1); return REAL(epoll_create1)(flags); }
+int epoll_ctl(int set, int operation, int fd, struct epoll_event *event) { FAIL_UNLESS_LIBUV(epoll_ctl, ENOSPC, -1); return REAL(epoll_ctl)(set, operation, fd, event); }
+int eventfd(unsigned count, int flags) { FAIL_UNLESS_LIBUV(eventfd, EMFILE, -1); return REAL(eventfd)(count, flags); }
 pid_t fork(void) { FAIL(fork, EAGAIN, -1); return REAL(fork)(); }
 int dup2(int from, int to) { FAIL(dup2, EBADF, -1); return REAL(dup2)(from, to); }
 int mkdir(const char *path, mode_t mode) { FAIL(mkdir, EACCES, -1); return REAL(mkdir)(path, mode); }

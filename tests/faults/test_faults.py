@@ -1,9 +1,11 @@
-"""Each allocation and each system call of the set-up, of one request and of the stop fails once, first in
-the daemon, then in a worker: the daemon ends with a sentence or goes on; a request is answered once; what
-comes after is as before; nothing is lost of memory and descriptors. hook.c is what fails them.
+"""Each allocation and each system call of the set-up, of one request and of the stop fails once: in the daemon,
+in a worker, in a client. The daemon ends with a sentence or goes on; a request is answered once; what comes
+after is as before; nothing is lost of memory and descriptors; fetchctl has the answer or says why not. hook.c is
+what fails them.
 
 Each of the daemon's; of a worker's, which are many, every so-many-th: FAULTS_EACH=1 (make faults) takes each.
 """
+import collections
 import os
 import re
 import subprocess
@@ -22,6 +24,7 @@ QUICK = {'workers.backoff_min': '1ms', 'workers.backoff_max': '10ms', 'workers.s
          'retry.delay': '1ms', 'log.level': 'info', 'metrics.port': '0'}
 RUNS = 25                   # of a worker, of each kind, when not each is taken
 TRIES = 5
+ENDS = (0, 27, 110, 112)     # it is answered; no memory; no daemon; not to be trusted
 
 
 class FaultyDaemon(Daemon):
@@ -149,6 +152,41 @@ class Faults(unittest.TestCase):
             except (Closed, OSError):
                 continue
         return None
+
+    def ctl(self, fetchd, fault, path='/ok'):
+        """fetchctl: its exit code, what it printed, what it said, and what the hook counted."""
+        run = subprocess.run([str(paths.FETCHCTL), 'get', self.origin.url(path, '127.0.0.1')], capture_output=True, timeout=60,
+                             env=dict(os.environ, FETCHD_ADDRESS=fetchd.address, LD_PRELOAD=str(HOOK), FAULTS=fault))
+        said = run.stderr.decode()
+        counted = re.search(r'faults: at the end (\d+) allocations, (\d+) calls, (-?\d+) live', said)
+        return (run.returncode, run.stdout, re.sub(r'.*faults:.*\n', '', said),
+                dict(zip(('alloc', 'call', 'live'), map(int, counted.groups()))) if counted else None)
+
+    def each_of_a_client(self, kind):
+        """Without memory fetchctl ends at once, so what is left says something of those that go on only. How many calls
+        there are depends on what comes together."""
+        with Daemon(allow=[self.origin.port], workers=1, settings=QUICK) as fetchd:
+            code, out, _, whole = self.ctl(fetchd, kind + ':0')
+            self.assertEqual((code, out), (0, b'ok\n'))
+            ends = collections.Counter()
+            for number in range(1, whole[kind] + 4):
+                with self.subTest(of='client', fault='%s:%d' % (kind, number)):
+                    code, out, said, counted = self.ctl(fetchd, '%s:%d' % (kind, number))
+                    ends[code] += 1
+                    self.assertIn(code, ENDS, said)
+                    if code == 0:
+                        self.assertEqual((out, said), (b'ok\n', ''))
+                        self.assertLessEqual(counted['live'], whole['live'])
+                    else:
+                        self.assertRegex(said, r'^fetchctl: \(%d\) [a-z_]+' % code)
+            print('%d of %s in a client; it ended with %s' % (whole[kind], kind, dict(ends)))
+            self.assertGreater(len(ends), 1)
+
+    def test_allocations_of_a_client(self):
+        self.each_of_a_client('alloc')
+
+    def test_calls_of_a_client(self):
+        self.each_of_a_client('call')
 
     def test_allocations_of_the_daemon(self):
         self.each('alloc', 'daemon')

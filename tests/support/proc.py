@@ -123,10 +123,10 @@ def crash(pid, number):
 
 def was_crash(line):
     """Whether a sanitizer speaks of a process that crash() sent a signal. Each of its reports names the process."""
-    named = re.search(r'==(\d+)==ERROR: AddressSanitizer: (SEGV|BUS|FPE|ILL|ABRT) on', line)
+    named = re.search(r'==(\d+)==ERROR: \w+Sanitizer: (SEGV|BUS|FPE|ILL|ABRT) on', line)
     if named:
         return int(named[1]) in crashed
-    return bool(re.search(r'Sanitizer:DEADLYSIGNAL|Sanitizer can not provide|SUMMARY: AddressSanitizer: (SEGV|BUS|FPE|ILL|ABRT) ', line))
+    return bool(re.search(r'Sanitizer:DEADLYSIGNAL|Sanitizer can not provide|SUMMARY: \w+Sanitizer: (SEGV|BUS|FPE|ILL|ABRT) ', line))
 
 
 def until(question, seconds=30, what='it'):
