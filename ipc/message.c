@@ -8,15 +8,11 @@ struct ipc_text ipc_text(const char *string)
     return (struct ipc_text){ string, string ? strlen(string) : 0 };
 }
 
-bool ipc_text_is(struct ipc_text text, const char *string)
-{
-    return text.length == strlen(string) && (text.length == 0 || memcmp(text.data, string, text.length) == 0);
-}
-
 /* A message without fields still needs an array; the sentinel is not counted. */
 #define SENTINEL { NULL, 0, IPC_TYPE_UINT, IPC_OPTIONAL, 0, 0, 0, NULL }
 #define TABLE(text, record, number, speakers)                                                                  \
-    { text, number, speakers, sizeof(struct ipc_##record), &record##_initial, record##_fields,                 \
+    { text, number, speakers, sizeof(struct ipc_##record), &record##_initial, record##_choose,                 \
+      record##_fields,                                                                                         \
       sizeof record##_fields / sizeof record##_fields[0] - 1 }
 
 #define IPC_INITIAL_UINT(value) (value)
@@ -31,6 +27,39 @@ bool ipc_text_is(struct ipc_text text, const char *string)
 #define MESSAGE(NAME, record, number, speakers) static const struct ipc_##record record##_initial = {
 #define MESSAGE_END(record) .end_of_##record = 0 };
 #define FIELD(owner, TYPE, field, rule, limit, initial) .field = IPC_INITIAL_##TYPE(initial),
+#include "messages.def"
+
+#define IPC_IS_SET_UINT(field, initial) ((field) != (initial))
+#define IPC_IS_SET_BOOL(field, initial) ((field) != ((initial) != 0))
+#define IPC_IS_SET_TEXT(field, initial) ((field).length > 0)
+#define IPC_IS_SET_BYTES(field, initial) ((field).length > 0)
+#define IPC_IS_SET_PAIRS(field, initial) ((field).count > 0)
+#define IPC_IS_SET_TEXTS(field, initial) ((field).count > 0)
+#define IPC_IS_SET_ONE(field, initial) ((field) != NULL)
+#define IPC_IS_SET_LIST(field, initial) ((field).count > 0)
+#define IPC_GOES_REQUIRED(set) 1
+#define IPC_GOES_OPTIONAL(set) (set)
+#define IPC_GOES_TRUSTED(set) (trusted && (set))
+
+/* Written out for each message, because FETCH has some eighty fields of which few are set. */
+#define BEGIN_CHOOSE(record)                                                                                   \
+    static size_t record##_choose(const void *place, bool trusted, uint8_t *ret_indexes)                       \
+    {                                                                                                          \
+        const struct ipc_##record *from = place;                                                               \
+        size_t count = 0;                                                                                      \
+        uint8_t index = 0;                                                                                     \
+        (void)from, (void)trusted, (void)index, (void)ret_indexes;
+#define END_CHOOSE                                                                                             \
+        return count;                                                                                          \
+    }
+#define RECORD(record) BEGIN_CHOOSE(record)
+#define RECORD_END(record) END_CHOOSE
+#define MESSAGE(NAME, record, number, speakers) BEGIN_CHOOSE(record)
+#define MESSAGE_END(record) END_CHOOSE
+#define FIELD(owner, TYPE, field, rule, limit, initial)                                                        \
+        ret_indexes[count] = index++;                                                                          \
+        count += IPC_GOES_##rule(IPC_IS_SET_##TYPE(from->field, initial));
+#define NEST(owner, TYPE, field, record, rule, limit) FIELD(owner, TYPE, field, rule, limit, 0)
 #include "messages.def"
 
 #define CLIENT IPC_CLIENT

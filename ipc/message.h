@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define IPC_VERSION_MIN 1
 #define IPC_VERSION_MAX 1
@@ -27,7 +28,12 @@ struct ipc_texts { const struct ipc_text *items; size_t count; };
 
 /* A NUL-terminated string as borrowed text; NULL gives the empty text. */
 struct ipc_text ipc_text(const char *string);
-bool ipc_text_is(struct ipc_text text, const char *string);
+
+/* Inline, so that a literal's length costs nothing. */
+static inline bool ipc_text_is(struct ipc_text text, const char *string)
+{
+    return text.length == strlen(string) && (text.length == 0 || memcmp(text.data, string, text.length) == 0);
+}
 
 enum ipc_type {
     IPC_TYPE_UINT, IPC_TYPE_BOOL, IPC_TYPE_TEXT, IPC_TYPE_BYTES,
@@ -89,6 +95,8 @@ struct ipc_table {
     unsigned speakers;
     size_t size;                     /* of the struct */
     const void *initial;             /* a struct with every field at its initial value */
+    /* The fields of a struct that a frame carries: their indexes, room for one more than there are, and how many. */
+    size_t (*choose)(const void *record, bool trusted, uint8_t *ret_indexes);
     const struct ipc_field *fields;
     size_t field_count;
 };

@@ -1,6 +1,8 @@
 /* A strict reader of URLs: scheme://[userinfo@]host[:port][/...][?...][#...]. */
 #include "origin.h"
 
+#include "digits.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -38,12 +40,13 @@ static const char *check_characters(struct ipc_text url)
         return "the URL is longer than 32760 bytes";
     for (size_t i = 0; i < url.length; i++) {
         unsigned char c = (unsigned char)url.data[i];
+        if (c > 0x20 && c < 0x7f && c != '\\')
+            continue;
         if (c <= 0x20 || c == 0x7f)
             return "the URL holds a space or a control character; percent-encode it";
         if (c >= 0x80)
             return "the URL holds a character above ASCII; percent-encode it (a host: punycode)";
-        if (c == '\\')
-            return "the URL holds a backslash; percent-encode it";
+        return "the URL holds a backslash; percent-encode it";
     }
     return NULL;
 }
@@ -110,13 +113,22 @@ static const char *read_port(struct ipc_text rest, struct ipc_origin *origin)
     return NULL;
 }
 
+static char *write_lower(char *at, struct ipc_text text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        *at++ = lower(text.data[i]);
+    return at;
+}
+
+/* scheme://host:port, at most 5 + 3 + 255 + 1 + 5 bytes. */
 static void write_key(struct ipc_origin *origin)
 {
     bool brackets = origin->host.length > 0 && memchr(origin->host.data, ':', origin->host.length);
-    snprintf(origin->key, sizeof origin->key, brackets ? "%s://[%.*s]:%u" : "%s://%.*s:%u",
-             origin->scheme.data, (int)origin->host.length, origin->host.data, origin->port);
-    for (char *at = origin->key; *at; at++)
-        *at = lower(*at);
+    char *at = write_lower(origin->key, origin->scheme);
+    at = write_lower(at, brackets ? IPC_TEXT("://[") : IPC_TEXT("://"));
+    at = write_lower(at, origin->host);
+    at = write_lower(at, brackets ? IPC_TEXT("]:") : IPC_TEXT(":"));
+    *ipc_digits(at, origin->port) = '\0';
 }
 
 static size_t authority_length(const char *at, size_t left)
@@ -136,7 +148,8 @@ int ipc_origin_parse(struct ipc_text url, struct ipc_origin *ret_origin, const c
         wrong = read_scheme(url, &origin, &used);
     if (!wrong) {
         struct ipc_text rest = { url.data + used, authority_length(url.data + used, url.length - used) };
-        for (size_t i = rest.length; i > 0; i--) {
+        const char *at = rest.length > 0 ? memchr(rest.data, '@', rest.length) : NULL;
+        for (size_t i = at ? rest.length : 0; i > 0; i--) {
             if (rest.data[i - 1] != '@')
                 continue;
             origin.userinfo = (struct ipc_text){ rest.data, i - 1 };

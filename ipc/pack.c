@@ -44,37 +44,11 @@ struct chosen { size_t count; uint8_t indexes[FIELDS_MOST]; };
 /* What every LIST looks like, whatever its record. */
 struct any_list { const void *items; size_t count; };
 
-/* ---- what is left out ---- */
-
-static bool is_initial(const struct ipc_field *field, const void *place)
-{
-    switch (field->type) {
-    case IPC_TYPE_UINT: return *(const uint64_t *)place == field->initial;
-    case IPC_TYPE_BOOL: return *(const bool *)place == (field->initial != 0);
-    case IPC_TYPE_TEXT: return ((const struct ipc_text *)place)->length == 0;
-    case IPC_TYPE_BYTES: return ((const struct ipc_bytes *)place)->length == 0;
-    case IPC_TYPE_PAIRS: return ((const struct ipc_pairs *)place)->count == 0;
-    case IPC_TYPE_TEXTS: return ((const struct ipc_texts *)place)->count == 0;
-    case IPC_TYPE_ONE: return *(const void *const *)place == NULL;
-    case IPC_TYPE_LIST: return ((const struct any_list *)place)->count == 0;
-    }
-    return true;
-}
-
 static void choose(const struct packing *packing, const struct ipc_table *table, const void *record,
                    struct chosen *ret_chosen)
 {
-    size_t count = 0;
-    assert(table->field_count <= FIELDS_MOST);
-    for (size_t i = 0; i < table->field_count; i++) {
-        const struct ipc_field *field = &table->fields[i];
-        bool left_out = field->rule != IPC_REQUIRED
-            && (is_initial(field, (const char *)record + field->offset)
-                || (field->rule == IPC_TRUSTED && !packing->trusted));
-        ret_chosen->indexes[count] = (uint8_t)i;
-        count += !left_out;
-    }
-    ret_chosen->count = count;
+    assert(table->field_count < FIELDS_MOST);
+    ret_chosen->count = table->choose(record, packing->trusted, ret_chosen->indexes);
 }
 
 /* ---- how much room it takes, to the byte ---- */

@@ -70,6 +70,17 @@ static bool read_header(struct scan *scan, struct header *ret_header)
     return true;
 }
 
+/* The commonest values, small integers and short strings, need no header read apart. */
+static inline bool pass_plain(struct scan *scan)
+{
+    uint8_t first = *scan->at;
+    size_t size = (first & 0xe0) == 0xa0 ? 1 + (first & 0x1fu) : 1;
+    if ((first >= 0x80 && first < 0xa0) || (first >= 0xc0 && first < 0xe0) || size > (size_t)(scan->end - scan->at))
+        return false;
+    scan->at += size;
+    return true;
+}
+
 bool ipc_scan(const uint8_t *bytes, size_t length)
 {
     struct scan scan = { bytes, bytes + length, IPC_SCAN_VALUES };
@@ -83,7 +94,11 @@ bool ipc_scan(const uint8_t *bytes, size_t length)
         }
         struct header header;
         open[depth]--;
-        if (scan.values_left-- == 0 || !read_header(&scan, &header))
+        if (scan.values_left-- == 0)
+            return false;
+        if (scan.at < scan.end && pass_plain(&scan))
+            continue;
+        if (!read_header(&scan, &header))
             return false;
         size_t left = (size_t)(scan.end - scan.at);
         if (header.bytes > left || header.values > left)

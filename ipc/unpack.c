@@ -76,7 +76,7 @@ static uint64_t take_number(struct reading *reading, unsigned width)
     return number;
 }
 
-static struct value take_content(struct reading *reading, enum kind kind, uint64_t length)
+static inline struct value take_content(struct reading *reading, enum kind kind, uint64_t length)
 {
     struct value value = { kind, length, reading->at };
     reading->at += length;
@@ -95,7 +95,7 @@ static struct value take_sized(struct reading *reading, uint8_t first)
     return (struct value){ kind, number, NULL };
 }
 
-static struct value take_value(struct reading *reading)
+static inline struct value take_value(struct reading *reading)
 {
     uint8_t first = *reading->at++;
     if (first < 0x80)

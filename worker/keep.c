@@ -41,11 +41,12 @@ static void measure(const struct ipc_field *field, const void *value, struct blo
     }
 }
 
-static const char *copy_bytes(struct cursor *cursor, const void *data, size_t length)
+static inline const char *copy_bytes(struct cursor *cursor, const void *data, size_t length)
 {
+    if (length == 0)
+        return "";
     char *copy = cursor->bytes;
-    if (length > 0)
-        memcpy(copy, data, length);
+    memcpy(copy, data, length);
     copy[length] = '\0';
     cursor->bytes += length + 1;
     return copy;

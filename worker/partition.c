@@ -43,17 +43,31 @@ static bool wants_old_http(const struct ipc_fetch *fetch)
     return fetch->http_version.length > 0 && fetch->http_version.data[0] == '1';
 }
 
+/* Most requests have nothing of what else sets partitions apart. */
+static bool is_plain(const struct ipc_fetch *fetch)
+{
+    return (fetch->proxy.length | fetch->proxy_credentials.length | fetch->proxy_auth.length | fetch->proxy_ca_pem.length
+            | fetch->ca_pem.length | fetch->cert_pem.length | fetch->key_pem.length | fetch->pinned_key.length
+            | fetch->tls_min.length | fetch->tls_max.length | fetch->resolve.count | fetch->connect_to.count) == 0;
+}
+
+static bool add_rest(struct ipc_buffer *key, const struct ipc_fetch *fetch)
+{
+    return add_text(key, fetch->proxy) && add_bytes(key, fetch->proxy_credentials)
+        && add_text(key, fetch->proxy_auth) && add_bytes(key, fetch->proxy_ca_pem)
+        && add_bytes(key, fetch->ca_pem) && add_bytes(key, fetch->cert_pem) && add_bytes(key, fetch->key_pem)
+        && add_text(key, fetch->pinned_key) && add_text(key, fetch->tls_min) && add_text(key, fetch->tls_max)
+        && add_texts(key, fetch->resolve) && add_texts(key, fetch->connect_to);
+}
+
+/* A key without the rest is shorter than any with it. */
 static bool write_key(struct ipc_buffer *key, const struct ipc_fetch *fetch)
 {
     const bool flags[] = { fetch->insecure, wants_old_http(fetch), fetch->ca_extends, fetch->proxy_insecure,
                            fetch->proxy_exempt };
     ipc_buffer_consume(key, ipc_buffer_length(key));
     return add_part(key, &fetch->principal, sizeof fetch->principal) && add_part(key, flags, sizeof flags)
-        && add_text(key, fetch->proxy) && add_bytes(key, fetch->proxy_credentials)
-        && add_text(key, fetch->proxy_auth) && add_bytes(key, fetch->proxy_ca_pem)
-        && add_bytes(key, fetch->ca_pem) && add_bytes(key, fetch->cert_pem) && add_bytes(key, fetch->key_pem)
-        && add_text(key, fetch->pinned_key) && add_text(key, fetch->tls_min) && add_text(key, fetch->tls_max)
-        && add_texts(key, fetch->resolve) && add_texts(key, fetch->connect_to);
+        && (is_plain(fetch) || add_rest(key, fetch));
 }
 
 /* FNV-1a. A client that makes keys collide lengthens a chain bounded by the number of partitions. */

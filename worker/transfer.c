@@ -7,6 +7,7 @@
 #include "destination.h"
 #include "dial.h"
 #include "hop.h"
+#include "ipc/digits.h"
 #include "ipc/origin.h"
 #include "ipc/secret.h"
 #include "keep.h"
@@ -201,9 +202,26 @@ void transfer_say(struct transfer *transfer, unsigned number, const void *messag
         transfers->on_broken(transfers, "the daemon does not read, and what waits for it is too much");
 }
 
+/* "127.0.0.1:443" or "[::1]:443", into at least sizeof transfer->remote + 13 bytes. */
+static struct ipc_text write_remote(const struct transfer *transfer, char *place)
+{
+    size_t length = strlen(transfer->remote);
+    bool six = memchr(transfer->remote, ':', length) != NULL;
+    char *at = place;
+    if (six)
+        *at++ = '[';
+    memcpy(at, transfer->remote, length);
+    at += length;
+    if (six)
+        *at++ = ']';
+    *at++ = ':';
+    at = ipc_digits(at, (unsigned)transfer->remote_port);
+    return (struct ipc_text){ place, (size_t)(at - place) };
+}
+
 static void say_done(struct transfer *transfer)
 {
-    char remote[64];
+    char remote[sizeof transfer->remote + 13];
     struct ipc_done *done = &transfer->done;
     struct ipc_failure failure;
     if (transfer->failure.error != IPC_ERROR_NONE) {
@@ -213,9 +231,7 @@ static void say_done(struct transfer *transfer)
         done->error = &failure;
     }
     if (transfer->remote[0]) {
-        bool six = strchr(transfer->remote, ':') != NULL;
-        snprintf(remote, sizeof remote, six ? "[%s]:%d" : "%s:%d", transfer->remote, transfer->remote_port);
-        done->remote = ipc_text(remote);
+        done->remote = write_remote(transfer, remote);
     }
     done->redirects = transfer->redirects;
     done->alpn = ipc_text(transfer->alpn);
@@ -356,11 +372,11 @@ static bool needs_scout(const struct transfer *transfer)
 
 static enum scout_verdict ask_scouts(struct transfer *transfer)
 {
-    char key[IPC_ORIGIN_BYTES + 1];
+    char key[IPC_ORIGIN_BYTES + 1] = "3";
     if (!needs_scout(transfer))
         return SCOUT_GO;
-    snprintf(key, sizeof key, "%s%s", transfer->way.quic ? "3" : "", transfer->origin_key);
-    return scouts_ask(&transfer->partition->scouts, key, &transfer->scout);
+    memcpy(key + 1, transfer->origin_key, sizeof transfer->origin_key);
+    return scouts_ask(&transfer->partition->scouts, transfer->way.quic ? key : key + 1, &transfer->scout);
 }
 
 static bool place(struct transfer *transfer, const struct ipc_origin *origin)
