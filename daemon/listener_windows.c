@@ -24,6 +24,8 @@
 #define TAKEN_MOST 256        /* with one, for whom the loop has not come yet */
 #define PIPE_BYTES (64 * 1024)
 #define RETRY_MS 100
+/* To read and write; GW would be to make instances of the pipe as well, and so to be the daemon for others. */
+#define CLIENT_RIGHTS "0x12019b"
 #define SDDL_BYTES ((size_t)256 * 1024)
 #define NAME_CHARACTERS 300
 
@@ -98,14 +100,16 @@ static void write_sddl(const struct conf *conf, struct ipc_buffer *text)
 {
     char own[CONF_SID_TEXT_BYTES];
     conf_sid_text(account_own(), own);
+    append(text, "O:");   /* whom clients look for; without it a group may own the pipe */
+    append(text, own);
     append(text, "D:P");
     append_entry(text, "A", "GA", "SY");
     append_entry(text, "A", "GA", "BA");
     append_entry(text, "A", "GA", own);
     if (!denies_everyone(&conf->access_deny)) {
         append_members(text, "D", "GA", &conf->access_deny);
-        append_members(text, "A", "GRGW", &conf->access_admin);
-        append_members(text, "A", "GRGW", &conf->access_allow);
+        append_members(text, "A", CLIENT_RIGHTS, &conf->access_admin);
+        append_members(text, "A", CLIENT_RIGHTS, &conf->access_allow);
     }
     ipc_buffer_append(text, "", 1);
 }
@@ -145,7 +149,8 @@ static bool make_instance(struct listener_pipes *pipes, struct instance *instanc
 {
     uv_mutex_lock(&pipes->mutex);
     SECURITY_ATTRIBUTES attributes = { sizeof attributes, pipes->permissions, FALSE };
-    HANDLE pipe = CreateNamedPipeW(pipes->name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | WRITE_DAC | more_flags,
+    DWORD flags = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | WRITE_DAC | WRITE_OWNER | more_flags;
+    HANDLE pipe = CreateNamedPipeW(pipes->name, flags,
                                    PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, PIPE_UNLIMITED_INSTANCES, PIPE_BYTES,
                                    PIPE_BYTES, 0, &attributes);
     uv_mutex_unlock(&pipes->mutex);
@@ -210,7 +215,8 @@ static bool take_orders(struct listener_pipes *pipes)
     bool goes_on = !pipes->stop;
     for (size_t i = 0; goes_on && pipes->permissions_changed && i < WAITING; i++)
         if (pipes->instances[i].pipe)
-            SetKernelObjectSecurity(pipes->instances[i].pipe, DACL_SECURITY_INFORMATION, pipes->permissions);
+            SetKernelObjectSecurity(pipes->instances[i].pipe, OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                                    pipes->permissions);
     pipes->permissions_changed = false;
     uv_mutex_unlock(&pipes->mutex);
     return goes_on;

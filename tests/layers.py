@@ -18,7 +18,7 @@ LIBC = set('''assert ctype errno float inttypes iso646 limits locale math setjmp
     dirent fcntl fnmatch getopt glob grp libgen malloc netdb poll pthread pwd regex sched semaphore
     spawn strings syslog termios unistd'''.split())
 OS = re.compile(r'(sys|netinet|arpa|net|linux|asm)/[\w/]+\.h$')
-WINDOWS = re.compile(r'(windows|winsock2|ws2tcpip|aclapi|sddl|io|process|winsvc|namedpipeapi|evntprov|tlhelp32|psapi|'
+WINDOWS = re.compile(r'(windows|direct|ntstatus|winsock2|ws2tcpip|aclapi|sddl|io|process|winsvc|namedpipeapi|evntprov|tlhelp32|psapi|'
                      r'userenv|shlobj|versionhelpers|conio|fcntl)\.h$', re.I)
 
 # folder -> (folders it may include besides itself, what else it may include)

@@ -20,6 +20,8 @@
 
 #define MANY 200
 
+#define PERMISSIONS (OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION)
+
 static uv_loop_t loop;
 static struct listener listener;
 static struct conf *conf;
@@ -74,16 +76,21 @@ static HANDLE open_pipe(DWORD access)
 }
 
 /* Waits where all instances are taken, as clients do. */
-static HANDLE connect_client(void)
+static HANDLE connect_for(DWORD access)
 {
-    HANDLE pipe = open_pipe(GENERIC_READ | GENERIC_WRITE);
+    HANDLE pipe = open_pipe(access);
     while (pipe == INVALID_HANDLE_VALUE && GetLastError() == ERROR_PIPE_BUSY) {
         WaitNamedPipeA(path, 1000);
         uv_run(&loop, UV_RUN_NOWAIT);
-        pipe = open_pipe(GENERIC_READ | GENERIC_WRITE);
+        pipe = open_pipe(access);
     }
     assert_ptr_not_equal(pipe, INVALID_HANDLE_VALUE);
     return pipe;
+}
+
+static HANDLE connect_client(void)
+{
+    return connect_for(GENERIC_READ | FILE_WRITE_DATA);
 }
 
 static void wait_for(unsigned count)
@@ -101,7 +108,7 @@ static LPSTR canonical(const char *sddl)
     LPSTR text = NULL;
     assert_true(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, &descriptor, NULL));
     assert_true(ConvertSecurityDescriptorToStringSecurityDescriptorA(descriptor, SDDL_REVISION_1,
-                                                                     DACL_SECURITY_INFORMATION, &text, NULL));
+                                                                     PERMISSIONS, &text, NULL));
     LocalFree(descriptor);
     return text;
 }
@@ -110,10 +117,9 @@ static LPSTR read_permissions(void)
 {
     PSECURITY_DESCRIPTOR found = NULL;
     LPSTR text = NULL;
-    HANDLE pipe = open_pipe(READ_CONTROL);
-    assert_ptr_not_equal(pipe, INVALID_HANDLE_VALUE);
-    assert_int_equal(GetSecurityInfo(pipe, SE_KERNEL_OBJECT, DACL_SECURITY_INFORMATION, NULL, NULL, NULL, NULL, &found), 0);
-    assert_true(ConvertSecurityDescriptorToStringSecurityDescriptorA(found, SDDL_REVISION_1, DACL_SECURITY_INFORMATION,
+    HANDLE pipe = connect_for(READ_CONTROL);
+    assert_int_equal(GetSecurityInfo(pipe, SE_KERNEL_OBJECT, PERMISSIONS, NULL, NULL, NULL, NULL, &found), 0);
+    assert_true(ConvertSecurityDescriptorToStringSecurityDescriptorA(found, SDDL_REVISION_1, PERMISSIONS,
                                                                      &text, NULL));
     LocalFree(found);
     CloseHandle(pipe);
@@ -125,7 +131,7 @@ static void expect_permissions(const char *wanted)
 {
     char expected[1000], own[CONF_SID_TEXT_BYTES];
     conf_sid_text(account_own(), own);
-    snprintf(expected, sizeof expected, "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;%s)%s", own, wanted);
+    snprintf(expected, sizeof expected, "O:%sD:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;%s)%s", own, own, wanted);
     LPSTR same = canonical(expected), text = read_permissions();
     for (int tries = 0; tries < 500 && strcmp(text, same) != 0; tries++) {
         LocalFree(text);
@@ -145,7 +151,7 @@ static void the_pipe_has_the_permissions_of_access(void **state)
     set("allow", "*, @S-1-5-6");
     set("admin", "S-1-5-20");
     listen_here();
-    expect_permissions("(D;;GA;;;BG)(A;;GRGW;;;NS)(A;;GRGW;;;IU)(A;;GRGW;;;SU)");
+    expect_permissions("(D;;GA;;;BG)(A;;0x12019b;;;NS)(A;;0x12019b;;;IU)(A;;0x12019b;;;SU)");
     end();
 }
 
@@ -164,10 +170,10 @@ static void a_reload_changes_the_permissions(void **state)
     (void)state;
     begin();
     listen_here();
-    expect_permissions("(A;;GRGW;;;IU)");
+    expect_permissions("(A;;0x12019b;;;IU)");
     set("allow", "@S-1-5-6");
     listener_permit(&listener, conf);
-    expect_permissions("(A;;GRGW;;;SU)");
+    expect_permissions("(A;;0x12019b;;;SU)");
     end();
 }
 
@@ -192,7 +198,7 @@ static void after_the_end_nobody_finds_it(void **state)
     begin();
     listen_here();
     listener_close(&listener);
-    assert_ptr_equal(open_pipe(GENERIC_READ | GENERIC_WRITE), INVALID_HANDLE_VALUE);
+    assert_ptr_equal(open_pipe(GENERIC_READ | FILE_WRITE_DATA), INVALID_HANDLE_VALUE);
     assert_int_equal(GetLastError(), ERROR_FILE_NOT_FOUND);
     end();
 }

@@ -118,16 +118,16 @@ class Service(unittest.TestCase):
         self.service('stop')
         found = re.search(r"the pipe's permissions: (\S+)", self.log_text())
         self.assertTrue(found, self.log_text())
-        return re.sub(r'\(A;;GA;;;S-[\d-]+\)', '(OWN)', found.group(1))
+        return re.sub(r'O:S-[\d-]+', 'O:OWN', re.sub(r'\(A;;GA;;;S-[\d-]+\)', '(OWN)', found.group(1)))
 
     def test_the_pipe_lets_in_whom_access_names(self):
-        self.assertEqual(self.pipe_permissions(''), 'D:P(A;;GA;;;SY)(A;;GA;;;BA)(OWN)(A;;GRGW;;;IU)')
+        self.assertEqual(self.pipe_permissions(''), 'O:OWND:P(A;;GA;;;SY)(A;;GA;;;BA)(OWN)(A;;0x12019b;;;IU)')
 
     def test_the_pipe_keeps_out_whom_access_denies_before_it_lets_others_in(self):
         access = 'allow = @S-1-5-32-545\ndeny = S-1-5-21-1-2-3-1001\nadmin = @S-1-5-32-580\n'
         self.assertEqual(self.pipe_permissions(access),
-                         'D:P(A;;GA;;;SY)(A;;GA;;;BA)(OWN)(D;;GA;;;S-1-5-21-1-2-3-1001)'
-                         '(A;;GRGW;;;S-1-5-32-580)(A;;GRGW;;;S-1-5-32-545)')
+                         'O:OWND:P(A;;GA;;;SY)(A;;GA;;;BA)(OWN)(D;;GA;;;S-1-5-21-1-2-3-1001)'
+                         '(A;;0x12019b;;;S-1-5-32-580)(A;;0x12019b;;;S-1-5-32-545)')
 
     def test_a_reload_takes_new_settings(self):
         self.service('start')
