@@ -102,11 +102,15 @@ def of_size(size):
 
 
 def of_clients(count):
+    return Load(requests=12800 if count == 1 else 51200, concurrency=8 * count, clients=count)
+
+
+def of_shares(count):
     return Load(requests=51200, clients=count)
 
 
 def of_workers(count):
-    return Load(requests=40000, workers=count)
+    return Load(requests=40000, concurrency=32 * count, workers=count)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,8 +138,10 @@ CURVES = {
                          (1, 4, 16, 64, 256, 1000, 3000, 10000), (1, 16, 256), of_concurrency),
     'size': Curve('size of the body; eight at once', 'bytes',
                   tuple(KIB << 2 * n for n in range(8)) + (100 * MIB,), (KIB, 64 * KIB, 4 * MIB), of_size),
-    'clients': Curve('client programs; 64 requests at once in all, 1 KiB', 'programs',
+    'clients': Curve('client programs; each has eight requests at once, 1 KiB', 'programs',
                      (1, 2, 4, 8, 16, 32, 64), (1, 8), of_clients),
-    'workers': Curve('workers; 64 requests at once, 1 KiB', 'workers', (1, 2, 3, 4, 6, 8), (1, 4), of_workers,
+    'shares': Curve('client programs that share 64 requests at once, 1 KiB', 'programs',
+                    (1, 4, 16, 64), (1, 8), of_shares),
+    'workers': Curve('workers; 32 requests at once for each, 1 KiB', 'workers', (1, 2, 3, 4, 6, 8), (1, 4), of_workers,
                      (FETCHD,)),
 }

@@ -2,7 +2,7 @@
 import statistics
 
 EVERYONE = ('distro', 'same', 'fetchd')
-REFERENCE = {'concurrency': 64, 'size': 1024, 'clients': 1, 'workers': 2}     # what the others are compared with
+REFERENCE = {'concurrency': 64, 'size': 1024, 'clients': 8, 'shares': 1, 'workers': 2}     # what the others are compared with
 AGAINST = {'distro': ' of distro', 'same': ' of same', None: ''}
 
 
