@@ -15,6 +15,9 @@ int socket_close(curl_socket_t fd);
 /* Ends the connection; the socket stays. */
 void socket_shut(curl_socket_t fd);
 
+/* Whether it is a socket at all. What libcurl wakes itself with is none on Linux. */
+bool socket_is_one(curl_socket_t fd);
+
 /* Whether its peer has closed, of a TCP socket on which something came that nobody has read. */
 bool socket_is_left(curl_socket_t fd);
 

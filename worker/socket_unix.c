@@ -28,6 +28,13 @@ void socket_shut(curl_socket_t fd)
     shutdown(fd, SHUT_RDWR);
 }
 
+bool socket_is_one(curl_socket_t fd)
+{
+    int type;
+    socklen_t length = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0;
+}
+
 bool socket_is_left(curl_socket_t fd)
 {
 #ifdef TCP_INFO

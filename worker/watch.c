@@ -16,6 +16,7 @@ struct watch {
     curl_socket_t fd;
     int wanted, started;   /* UV_READABLE | UV_WRITABLE: what libcurl asked for, what libuv was told */
     bool ours;             /* opened by watches_open */
+    bool lasting;          /* not closed without a word to us: ours, and a multi's wake-up */
     bool polled;           /* the poll handle exists */
     bool stale;            /* something came while nobody waited */
     void (*on_event)(void *owner, int status, int events);   /* NULL: it is libcurl's */
@@ -138,7 +139,7 @@ curl_socket_t watches_open(struct watches *watches, const struct curl_sockaddr *
         socket_close(fd);
         return CURL_SOCKET_BAD;
     }
-    watch->ours = true;
+    watch->ours = watch->lasting = true;
     watches->opened++;
     return fd;
 }
@@ -159,7 +160,7 @@ void watches_set(struct watches *watches, curl_socket_t fd, int what, struct mul
     if (watch && watch->on_event)
         return;
     if (what == CURL_POLL_REMOVE) {
-        if (watch && !watch->ours)
+        if (watch && !watch->lasting)
             discard(watch);   /* libcurl closes it unseen, and its number may come again */
         else if (watch)
             watch->wanted = 0;
@@ -169,6 +170,8 @@ void watches_set(struct watches *watches, curl_socket_t fd, int what, struct mul
         log_line(LOG_LEVEL_ERROR, "no memory to watch a socket");
         return;
     }
+    if (!watch->polled && !watch->ours)
+        watch->lasting = !socket_is_one(fd);
     watch->multi = multi;
     watch->stale = false;
     watch->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
@@ -216,7 +219,7 @@ void watches_forget(struct watches *watches, const struct multi *multi)
 /* A socket where something came that nobody waited for: has the peer closed it? */
 static bool is_dead(const struct watch *watch)
 {
-    return watch->stale && watch->wanted == 0 && socket_is_left(watch->fd);
+    return watch->ours && watch->stale && watch->wanted == 0 && socket_is_left(watch->fd);
 }
 
 unsigned watches_count_dead(const struct watches *watches, const struct multi *multi_or_null)

@@ -1,11 +1,12 @@
 /* The sockets that libcurl uses, and one uv_poll for each of them that it wants watched.
  *
  * libcurl takes a kept-alive connection's socket out of its watch after each answer and puts it back
- * with the next request. Following at once would cost two system calls a request, so a socket that
- * we opened ourselves stays watched; when something arrives that nobody waits for (the peer closed,
- * most likely) it is taken out then. Before a socket is closed its poll always is: libcurl tells us
- * by CURLOPT_CLOSESOCKETFUNCTION. What it made itself, the wake-up of its resolver threads, lives as
- * long as its multi and is forgotten with that. */
+ * with the next request; the same with the wake-up of its resolver threads, whenever a multi has nothing
+ * to do. Following at once would cost two system calls a request, and five for the wake-up, so a
+ * socket that we opened ourselves stays watched, and so does a wake-up; when something arrives that nobody waits
+ * for (the peer closed, most likely) it is taken out then. Before a socket is closed its poll always is: libcurl
+ * tells us by CURLOPT_CLOSESOCKETFUNCTION. The wake-up lives as long as its multi and is forgotten with that.
+ * Sockets that libcurl makes itself, for DNS over HTTPS, are followed at once: it closes them unseen. */
 #ifndef WORKER_WATCH_H
 #define WORKER_WATCH_H
 
