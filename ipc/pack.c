@@ -21,6 +21,7 @@ static inline int put(uint8_t **at, const void *bytes, size_t length)
 #define msgpack_pack_inline_func(name) static inline int write##name
 #define msgpack_pack_inline_func_cint(name) static inline int write##name
 #define msgpack_pack_inline_func_fixint(name) static inline int write_fix##name
+#define msgpack_pack_ext write_ext   /* a timestamp's head, which nobody writes */
 #define msgpack_pack_user uint8_t **
 #define msgpack_pack_append_buffer(at, bytes, length) return put(at, bytes, length)
 #include <msgpack/pack_template.h>
