@@ -1,6 +1,7 @@
 /* Connecting over a Unix socket that nobody else put there. */
 #include "transport.h"
 
+#include "peer.h"
 #include "trust.h"
 
 #include "ipc/endpoint.h"
@@ -74,26 +75,11 @@ static int check_socket(const char *address, const char *path, struct transport_
     return 0;
 }
 
-static int peer_uid(int fd, uid_t *ret_uid)
-{
-#ifdef SO_PEERCRED
-    struct ucred credentials;
-    socklen_t length = sizeof credentials;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
-        return -1;
-    *ret_uid = credentials.uid;
-    return 0;
-#else
-    gid_t group;
-    return getpeereid(fd, ret_uid, &group);
-#endif
-}
-
 /* What the two above saw may be another's by now; who listens is the kernel's word. */
 static int check_peer(int fd, const char *address, struct transport_failure *failure)
 {
     uid_t uid;
-    if (peer_uid(fd, &uid) < 0)
+    if (peer_user(fd, &uid) < 0)
         return fail_errno(failure, errno);
     if (!trust_user(&uid, address))
         return fail(failure, IPC_ERROR_ACCESS_DENIED,
@@ -101,9 +87,10 @@ static int check_peer(int fd, const char *address, struct transport_failure *fai
     return 0;
 }
 
+/* The caller's program may fork in another thread: in one step where that can be. */
 static int open_socket(void)
 {
-#ifdef SOCK_CLOEXEC
+#if defined SOCK_CLOEXEC && defined SOCK_NONBLOCK
     return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 #else
     int fd = socket(AF_UNIX, SOCK_STREAM, 0), on = 1;

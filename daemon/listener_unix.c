@@ -67,9 +67,20 @@ static int take_lock(struct listener *listener, const char *path, char ret_error
     return 0;
 }
 
+/* Closed in a worker and never waited for. Two steps: accept4 and SOCK_CLOEXEC are not everywhere, and no other thread of
+ * the daemon starts a process. */
+static int tame(int fd)
+{
+    if (fd >= 0) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+    }
+    return fd;
+}
+
 static int connect_probe(const struct sockaddr_un *name)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = tame(socket(AF_UNIX, SOCK_STREAM, 0));
     if (fd < 0)
         return -errno;
     int result = connect(fd, (const struct sockaddr *)name, sizeof *name) < 0 ? -errno : 0;
@@ -113,7 +124,7 @@ static int set_owner(const char *path, const char *mode, const char *group, char
 
 static int bind_socket(struct listener *listener, const struct sockaddr_un *name, char ret_error[LISTENER_ERROR_BYTES])
 {
-    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    listener->fd = tame(socket(AF_UNIX, SOCK_STREAM, 0));
     if (listener->fd < 0)
         return fail_errno(ret_error, name->sun_path, "no socket");
     mode_t mask = umask(0177);
@@ -148,7 +159,7 @@ static void on_uv_poll(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPTS_A_TURN && listener->open; i++) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = tame(accept(listener->fd, NULL, NULL));
         if (fd >= 0) {
             listener->on_accept(listener->owner, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {

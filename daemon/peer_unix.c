@@ -1,67 +1,16 @@
-/* Peer credentials of a Unix socket: SO_PEERCRED and SO_PEERGROUPS on Linux, getpeereid elsewhere. */
+/* Users and groups of a Unix socket's peer, by the kernel's word. */
 #include "peer.h"
 
-#include <errno.h>
+#include "credentials.h"
+
 #include <grp.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/types.h>
-#include <unistd.h>
 #include <uv.h>
 
 #define FIRST_GROUPS 64
 #define MOST_GROUPS 65536   /* Linux' own limit */
-
-#ifdef SO_PEERCRED
-static int read_credentials(int fd, uid_t *ret_user, gid_t *ret_group, uint32_t *ret_pid)
-{
-    struct ucred credentials;
-    socklen_t size = sizeof credentials;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
-        return uv_translate_sys_error(errno);
-    *ret_user = credentials.uid;
-    *ret_group = credentials.gid;
-    *ret_pid = (uint32_t)credentials.pid;
-    return 0;
-}
-#else
-static int read_credentials(int fd, uid_t *ret_user, gid_t *ret_group, uint32_t *ret_pid)
-{
-    *ret_pid = 0;
-    return getpeereid(fd, ret_user, ret_group) < 0 ? uv_translate_sys_error(errno) : 0;
-}
-#endif
-
-/* ---- who has no name here ---- */
-
-#ifdef __linux__
-#define OVERFLOW_UID 65534   /* as /proc/sys/kernel/overflowuid is everywhere */
-
-/* In a user namespace all users that it has no number for look like this one. */
-static bool all_users_have_numbers(void)
-{
-    unsigned long inside = 1, outside = 1, length = 0;
-    FILE *map = fopen("/proc/self/uid_map", "re");
-    if (!map)
-        return true;   /* a kernel without user namespaces */
-    int fields = fscanf(map, "%lu %lu %lu", &inside, &outside, &length);
-    fclose(map);
-    return fields == 3 && inside == 0 && outside == 0 && length >= UINT32_MAX;
-}
-
-static bool is_nobody_in_particular(uid_t user)
-{
-    return user == OVERFLOW_UID && !all_users_have_numbers();
-}
-#else
-static bool is_nobody_in_particular(uid_t user)
-{
-    (void)user;
-    return false;
-}
-#endif
 
 /* ---- groups ---- */
 
@@ -75,22 +24,6 @@ static int keep_groups(struct peer *peer, gid_t first, const gid_t *others, size
         if (others[i] != first)
             peer->groups[peer->group_count++] = others[i];
     return 0;
-}
-
-/* What the process had when it connected. */
-static ssize_t read_kernel_groups(int fd, gid_t *groups, size_t room)
-{
-#ifdef SO_PEERGROUPS
-    socklen_t size = (socklen_t)(room * sizeof *groups);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0)
-        return (ssize_t)(size / sizeof *groups);
-    return errno == ERANGE ? (ssize_t)(size / sizeof *groups) : -1;
-#else
-    (void)fd;
-    (void)groups;
-    (void)room;
-    return -1;
-#endif
 }
 
 /* What the user would get at a login, where the kernel does not tell. */
@@ -117,7 +50,7 @@ static int read_groups(int fd, uid_t user, gid_t group, struct peer *peer)
         gid_t *groups = calloc(room, sizeof *groups);
         if (!groups)
             return UV_ENOMEM;
-        ssize_t count = read_kernel_groups(fd, groups, room);
+        ssize_t count = credentials_groups(fd, groups, room);
         if (count < 0)
             count = read_login_groups(user, group, groups, room);
         bool whole = (size_t)count <= room;
@@ -136,8 +69,8 @@ int peer_read(int fd, struct peer *ret_peer)
     struct peer peer = { .groups = NULL };
     uid_t user = 0;
     gid_t group = 0;
-    int status = read_credentials(fd, &user, &group, &peer.pid);
-    if (status == 0 && is_nobody_in_particular(user))
+    int status = credentials_read(fd, &user, &group, &peer.pid);
+    if (status == 0 && credentials_are_shared(user))
         status = UV_EACCES;
     if (status == 0)
         status = read_groups(fd, user, group, &peer);

@@ -1,8 +1,7 @@
-/* uv_spawn with a socketpair for the channel: a descriptor can be sent over it, which no pipe can. */
+/* uv_spawn with a socketpair for the channel: a descriptor can be sent over it, which no pipe can. libuv makes all of
+ * it to be closed in other children. */
 #include "spawn.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,10 +15,11 @@ int spawn_worker(uv_loop_t *loop, struct child *child, const struct spawn_order 
                  struct spawned *ret_spawned)
 {
     int channel[2], log[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
-        return uv_translate_sys_error(errno);
-    if (pipe2(log, O_CLOEXEC) < 0) {
-        int status = uv_translate_sys_error(errno);
+    int status = uv_socketpair(SOCK_STREAM, 0, channel, 0, 0);
+    if (status < 0)
+        return status;
+    status = uv_pipe(log, 0, 0);
+    if (status < 0) {
         close_pair(channel);
         return status;
     }
@@ -31,7 +31,7 @@ int spawn_worker(uv_loop_t *loop, struct child *child, const struct spawn_order 
     };
     uv_process_options_t options = { .file = order->program, .args = arguments, .env = environment,
                                      .cwd = "/", .stdio = stdio, .stdio_count = 3 };
-    int status = child_spawn(child, loop, &options);
+    status = child_spawn(child, loop, &options);
     close(channel[1]);
     close(log[1]);
     if (status < 0) {

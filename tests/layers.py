@@ -55,6 +55,11 @@ def bare(text):
     return re.sub(pattern, keep, text, flags=re.S)
 
 
+def without_comments(text):
+    return re.sub(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/', lambda match: match.group(1) or '\n' * match.group(0).count('\n'), text,
+                  flags=re.S)
+
+
 def line_of(text, offset):
     return text.count('\n', 0, offset) + 1
 
@@ -110,6 +115,42 @@ def check_banned(path, text, top):
         yield '%s:%d: %s is banned' % (path, line_of(text, match.start()), match.group(1))
 
 
+# What not every system has -> the ends of the names of files that may use it. A name that a file asks for by #ifdef, it
+# may use: there is another way for others. Strings count, for paths.
+NATIVE = (
+    (r'_linux|_epoll', r'epoll_\w+|EPOLL\w*|eventfd|EFD_\w+'),
+    (r'_kqueue|_bsd|_macos|_freebsd|_openbsd', r'kqueue|kevent|EV_SET|getpeereid'),
+    (r'_macos', r'sandbox_init\w*'),
+    (r'_freebsd', r'cap_enter|cap_rights_\w+'),
+    (r'_openbsd', r'pledge|unveil'),
+    (r'_windows', r'HANDLE|DWORD|GetLastError|[A-Z][a-z]\w*W(?=\()|WSA\w+'),
+    # Of Linux alone, or of it and some others.
+    (r'_linux', r'accept4|pipe2|dup3|SOCK_CLOEXEC|SOCK_NONBLOCK|MSG_CMSG_CLOEXEC|MSG_NOSIGNAL|MSG_MORE|SO_PEER\w+|ucred|'
+                r'SCM_CREDENTIALS|SO_DOMAIN|SO_PROTOCOL|TCP_INFO|TCP_USER_TIMEOUT|TCP_QUICKACK|TCP_KEEPIDLE|POLLRDHUP|ppoll|'
+                r'signalfd|timerfd_\w+|inotify_\w+|fanotify_\w+|openat2|O_PATH|O_TMPFILE|AT_EMPTY_PATH|renameat2|RENAME_\w+|'
+                r'copy_file_range|close_range|splice|vmsplice|memfd_create|fallocate|posix_fallocate|fdatasync|statx|syncfs|'
+                r'prctl|PR_\w+|syscall|SYS_\w+|__NR_\w+|unshare|setns|CLONE_\w+|capset|pidfd_\w+|process_vm_\w+|gettid|'
+                r'getauxval|setresuid|setresgid|getresuid|getresgid|sched_setaffinity|mremap|MAP_POPULATE|MADV_\w+|'
+                r'clock_nanosleep|sem_timedwait|pthread_condattr_setclock|CLOCK_BOOTTIME|CLOCK_MONOTONIC_\w+|'
+                r'strchrnul|mempcpy|rawmemchr|qsort_r|strverscmp|canonicalize_file_name|fopencookie|'
+                r'program_invocation_\w+|s6_addr(?:16|32)|st_[amc]tim|/proc/[\w/]*|/sys/[\w/]+'),
+)
+
+
+def check_native(path, text, top):
+    """A call that some systems lack stands in a file named for those that have it."""
+    if path.parts[0] in ('systemd', 'windows-service', 'portable'):
+        return
+    text = without_comments(text)
+    asked = set(re.findall(r'\w+', ' '.join(re.findall(r'^\s*#\s*(?:el)?if.*$', text, re.M))))
+    for ends, names in NATIVE:
+        if re.search(r'(?:%s)\.[ch]$' % ends, path.name):
+            continue
+        for match in re.finditer(r'(?<![\w>.-])(?:%s)(?!\w)' % names, text):
+            if match.group(0) not in asked:
+                yield '%s:%d: %s is not everywhere' % (path, line_of(text, match.start()), match.group(0))
+
+
 def check_quiet(path, text, top):
     """ipc, conf and libfetchd return errors; they never log."""
     if path.parts[0] not in ('ipc', 'conf', 'client') or path.name.startswith(('fetchctl', 'progress')):
@@ -158,7 +199,7 @@ def block(text, start):
     return text[start:]
 
 
-CHECKS = (check_includes, check_banned, check_quiet, check_exit, check_switches)
+CHECKS = (check_includes, check_banned, check_native, check_quiet, check_exit, check_switches)
 
 
 def check(path, text, top=paths.TOP):
@@ -216,6 +257,12 @@ class Controls(unittest.TestCase):
         ('client/client.c', 'perror("x");', 'never logs'),
         ('daemon/bad.c', 'exit(1);', 'exit() outside main.c'),
         ('client/client.c', '_exit(1);', 'exit() outside main.c'),
+        ('daemon/bad_unix.c', 'int fd = accept4(a, NULL, NULL, 0);', 'accept4 is not everywhere'),
+        ('daemon/bad_unix.c', 'socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);', 'SOCK_CLOEXEC is not everywhere'),
+        ('worker/bad.c', 'fopen("/proc/self/statm", "r");', '/proc/self/statm is not everywhere'),
+        ('client/poller_kqueue.c', 'eventfd(0, 0);', 'eventfd is not everywhere'),
+        ('ipc/bad.c', 'struct ucred c;\ngetpeereid(fd, &u, &g);', 'ipc/bad.c:2: getpeereid is not everywhere'),
+        ('conf/bad.c', 'GetFileAttributesW(path);', 'GetFileAttributesW is not everywhere'),
         ('daemon/bad.c', 'switch (n) { case IPC_FETCH: { a(); } break; default: b(); }', 'has a default'),
     )
     FINE = (
@@ -227,6 +274,10 @@ class Controls(unittest.TestCase):
         ('ipc/good.c', '/* sprintf( and strcpy( are banned */ int snprintf(char *); x = "gets(";'),
         ('daemon/good.c', 'switch (x) { default: y(); } /* case IPC_FETCH: */ uv_process_exit(1); p->exit(2);'),
         ('daemon/main.c', 'exit(1);'),
+        ('daemon/good_linux.c', 'accept4(a, NULL, NULL, SOCK_CLOEXEC); /proc/self'),
+        ('client/good_unix.c', '#ifdef SOCK_CLOEXEC\nsocket(1, SOCK_CLOEXEC, 0);\n#else\nsocket(1, 0, 0);\n#endif\n'),
+        ('worker/good.c', '/* /proc/self/statm, accept4 */ p->splice(3); "a /* b"; tcp_info = 3; accept(1, 2, 3);'),
+        ('daemon/good_windows.c', 'HANDLE pipe = CreateNamedPipeW(name);'),
     )
 
     def test_every_offence_is_caught(self):

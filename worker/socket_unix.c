@@ -2,12 +2,10 @@
 #include "socket.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifdef SOCK_CLOEXEC
+#if defined SOCK_CLOEXEC && defined SOCK_NONBLOCK
 #define TYPE_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
 #else
 #define TYPE_FLAGS 0   /* macOS: libcurl and libuv make it non-blocking, and a worker starts no process */
@@ -33,16 +31,4 @@ bool socket_is_one(curl_socket_t fd)
     int type;
     socklen_t length = sizeof type;
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0;
-}
-
-bool socket_is_left(curl_socket_t fd)
-{
-#ifdef TCP_INFO
-    struct tcp_info info;
-    socklen_t length = sizeof info;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE_WAIT;
-#else
-    char byte;
-    return recv(fd, &byte, 1, MSG_PEEK) == 0;
-#endif
 }

@@ -1,16 +1,12 @@
 /* Limits and counts on Unix. */
 #include "vitals.h"
 
+#include "resident.h"
+
 #include <dirent.h>
-#include <limits.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
-#include <uv.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -18,9 +14,8 @@
 #define RESERVED_FDS 128      /* channel, log, loop, name look-ups, and libcurl's own by multi */
 #define UNLIMITED_FDS 1000000
 
-/* Opened before the sandbox closes, and asked each second. */
+/* Opened before the sandbox closes, and read each second. */
 static DIR *own_fds;
-static int own_memory = -1;
 
 void vitals_prepare(void)
 {
@@ -33,7 +28,7 @@ void vitals_prepare(void)
     signal(SIGXFSZ, SIG_IGN);
     vitals_allow_core(false);
     own_fds = opendir("/dev/fd");
-    own_memory = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    resident_prepare();
 #ifdef __GLIBC__
     mallopt(M_ARENA_MAX, 1);   /* resolver threads would each leave one behind */
 #endif
@@ -69,22 +64,7 @@ unsigned vitals_open_fds(void)
     return count;
 }
 
-/* "SIZE RESIDENT ..." in pages. */
-static size_t read_statm(void)
-{
-    char text[128];
-    ssize_t length = pread(own_memory, text, sizeof text - 1, 0);
-    if (length <= 0)
-        return 0;
-    text[length] = '\0';
-    const char *resident = strchr(text, ' ');
-    return resident ? strtoul(resident, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
 size_t vitals_rss_bytes(void)
 {
-    size_t bytes = 0;
-    if (own_memory >= 0)
-        return read_statm();
-    return uv_resident_set_memory(&bytes) == 0 ? bytes : 0;
+    return resident_bytes();
 }

@@ -37,13 +37,11 @@ void folder_disk_remove(const struct folder *folder, const char *name)
 
 int folder_disk_rename(const struct folder *folder, const char *from, const char *to, bool may_replace)
 {
-#ifdef RENAME_NOREPLACE
-    if (!may_replace && renameat2(folder->fd, from, folder->fd, to, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (!may_replace && errno != EINVAL && errno != ENOSYS)
+    if (!may_replace && linkat(folder->fd, from, folder->fd, to, 0) == 0)
+        return unlinkat(folder->fd, from, 0);
+    if (!may_replace && errno != EPERM && errno != ENOTSUP && errno != ENOSYS && errno != EMLINK)
         return -1;
-#endif
-    if (!may_replace && folder_disk_has(folder, to)) {
+    if (!may_replace && folder_disk_has(folder, to)) {   /* a file system without links */
         errno = EEXIST;
         return -1;
     }
