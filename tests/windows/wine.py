@@ -79,6 +79,18 @@ class Wine:
                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                     timeout=timeout))
 
+    def processes(self, program):
+        """Linux' pids of the programs of this prefix whose names begin so."""
+        found = []
+        for folder in Path('/proc').glob('[0-9]*'):
+            try:
+                if (folder / 'comm').read_text().startswith(program[:15]):
+                    if ('WINEPREFIX=%s' % self.prefix).encode() in (folder / 'environ').read_bytes().split(b'\0'):
+                        found.append(int(folder.name))
+            except OSError:
+                pass                                           # it has just ended
+        return found
+
     def registry(self, key):
         """{name: (type, text)} of a key, or None when there is none."""
         query = self.run('reg', 'query', key)
