@@ -1,5 +1,5 @@
 /* Waiting for events. An input that is a pipe has no event: a thread waits there with a read of no bytes, which ends when
- * there is something to read. A console becomes a pipe of lines first. */
+ * there is something to read. A console becomes a pipe first. */
 #include "attend.h"
 
 #include "interrupt.h"
@@ -11,12 +11,13 @@
 #include <windows.h>
 
 #define LINE_CHARACTERS 4096
-#define CONSOLE_PIPE_BYTES 65536
+#define COPY_PIPE_BYTES 65536
 
 /* The one input that is waited for; a command has no more. */
 static struct {
     HANDLE pipe;
-    HANDLE wanted, there;      /* events: the thread shall look; reading does not wait */
+    HANDLE wanted, there;      /* events: the thread shall look; it has seen something */
+    bool is_looked_at;         /* nobody else may do anything with the pipe: he would wait as well */
 } source;
 
 /* ---- pipes ---- */
@@ -51,74 +52,107 @@ static bool watch_pipe(HANDLE pipe)
     return source.wanted && source.there && begin_thread(look, NULL);
 }
 
-/* ---- the console ---- */
+/* ---- what must become one first ---- */
 
-struct console {
-    HANDLE lines;
+struct copy {
+    HANDLE from;
     int to;
 };
 
-static bool write_line(int to, const wchar_t *line, DWORD length)
-{
-    char bytes[3 * LINE_CHARACTERS];
-    int size = WideCharToMultiByte(CP_UTF8, 0, line, (int)length, bytes, sizeof bytes, NULL, NULL);
-    return _write(to, bytes, (unsigned)size) == size;
-}
-
 /* Until Ctrl-Z at the beginning of a line. */
-static unsigned __stdcall copy_lines(void *data)
+static int read_line(HANDLE console, char bytes[3 * LINE_CHARACTERS])
 {
-    struct console *console = data;
     wchar_t line[LINE_CHARACTERS];
     DWORD length;
-    while (ReadConsoleW(console->lines, line, LINE_CHARACTERS, &length, NULL) && length > 0 && line[0] != 26)
-        if (!write_line(console->to, line, length))
-            break;
-    _close(console->to);
-    free(console);
+    if (!ReadConsoleW(console, line, LINE_CHARACTERS, &length, NULL) || length == 0 || line[0] == 26)
+        return 0;
+    return WideCharToMultiByte(CP_UTF8, 0, line, (int)length, bytes, 3 * LINE_CHARACTERS, NULL, NULL);
+}
+
+static int read_bytes(HANDLE from, char bytes[3 * LINE_CHARACTERS])
+{
+    DWORD length;
+    return ReadFile(from, bytes, 3 * LINE_CHARACTERS, &length, NULL) ? (int)length : 0;
+}
+
+static unsigned __stdcall copy_all(void *data)
+{
+    struct copy *copy = data;
+    char bytes[3 * LINE_CHARACTERS];
+    DWORD mode;
+    int (*read_some)(HANDLE, char *) = GetConsoleMode(copy->from, &mode) ? read_line : read_bytes;
+    int length;
+    while ((length = read_some(copy->from, bytes)) > 0 && _write(copy->to, bytes, (unsigned)length) == length)
+        ;
+    _close(copy->to);
+    free(copy);
     return 0;
 }
 
-/* From here on the descriptor is the pipe's end. */
-static void replace_console(int fd)
+/* From here on the descriptor is a pipe's end. */
+static void replace_input(int fd)
 {
     int ends[2];
-    DWORD mode;
-    HANDLE lines = (HANDLE)_get_osfhandle(fd), own;
-    struct console *console = malloc(sizeof *console);
-    if (!console || !GetConsoleMode(lines, &mode) || _pipe(ends, CONSOLE_PIPE_BYTES, _O_BINARY | _O_NOINHERIT) < 0
-        || !DuplicateHandle(GetCurrentProcess(), lines, GetCurrentProcess(), &own, 0, FALSE, DUPLICATE_SAME_ACCESS)) {
-        free(console);
+    HANDLE from;
+    struct copy *copy = malloc(sizeof *copy);
+    if (!copy || _pipe(ends, COPY_PIPE_BYTES, _O_BINARY | _O_NOINHERIT) < 0
+        || !DuplicateHandle(GetCurrentProcess(), (HANDLE)_get_osfhandle(fd), GetCurrentProcess(), &from, 0, FALSE,
+                            DUPLICATE_SAME_ACCESS)) {
+        free(copy);
         return;
     }
-    *console = (struct console){ .lines = own, .to = ends[1] };
+    *copy = (struct copy){ .from = from, .to = ends[1] };
     _dup2(ends[0], fd);
     _close(ends[0]);
-    if (!begin_thread(copy_lines, console))
+    if (!begin_thread(copy_all, copy))
         _close(ends[1]);
 }
 
-/* The event that is set when the input can be read; NULL when that is always so. */
-static HANDLE watch_input(int fd)
+/* A console tells of keys and not of lines; a pipe of another system's, as Wine has them, tells nothing. */
+static bool must_be_replaced(HANDLE handle)
 {
-    DWORD mode;
+    DWORD mode, there;
+    if (GetFileType(handle) == FILE_TYPE_CHAR)
+        return GetConsoleMode(handle, &mode);
+    return GetFileType(handle) == FILE_TYPE_PIPE && !PeekNamedPipe(handle, NULL, 0, NULL, &there, NULL)
+        && GetLastError() != ERROR_BROKEN_PIPE;
+}
+
+/* False for what never waits. */
+static bool watch_input(int fd)
+{
     HANDLE handle = (HANDLE)_get_osfhandle(fd);
-    if (GetConsoleMode(handle, &mode)) {
-        replace_console(fd);
+    if (handle == source.pipe)
+        return true;
+    if (must_be_replaced(handle)) {
+        replace_input(fd);
         handle = (HANDLE)_get_osfhandle(fd);
     }
-    return GetFileType(handle) == FILE_TYPE_PIPE && watch_pipe(handle) ? source.there : NULL;
+    return GetFileType(handle) == FILE_TYPE_PIPE && watch_pipe(handle);
 }
 
 bool attend_readable(int fd)
 {
     DWORD there;
+    if (source.is_looked_at && WaitForSingleObject(source.there, 0) != WAIT_OBJECT_0)
+        return false;
+    source.is_looked_at = false;
     if (!watch_input(fd))
         return true;
     return !PeekNamedPipe(source.pipe, NULL, 0, NULL, &there, NULL) || there > 0;   /* its end is read as well */
 }
 
 /* ---- all ---- */
+
+static HANDLE look_at_input(void)
+{
+    if (!source.is_looked_at) {
+        source.is_looked_at = true;
+        ResetEvent(source.there);
+        SetEvent(source.wanted);
+    }
+    return source.there;
+}
 
 int attend(struct attend *what)
 {
@@ -128,11 +162,8 @@ int attend(struct attend *what)
     what->has_input = what->input >= 0 && attend_readable(what->input);
     if (what->interrupts)
         events[count++] = interrupt_event();
-    if (what->input >= 0 && !what->has_input) {
-        ResetEvent(source.there);
-        SetEvent(source.wanted);
-        events[count++] = source.there;
-    }
+    if (what->input >= 0 && !what->has_input)
+        events[count++] = look_at_input();
     DWORD timeout_ms = what->timeout_ms < 0 ? INFINITE : (DWORD)what->timeout_ms;
     DWORD ended = WaitForMultipleObjects(count, events, FALSE, what->has_input ? 0 : timeout_ms);
     what->has_interrupt = what->interrupts && WaitForSingleObject(interrupt_event(), 0) == WAIT_OBJECT_0;

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <windows.h>
 
-/* The C library's start reads these: a URL's question mark is no wildcard, and no file is opened as text. */
+/* The C library's start reads it: a URL's question mark is no wildcard. */
 int _CRT_glob = 0;
-int _CRT_fmode = _O_BINARY;
 
 const char start_addresses[] = "pipe:\\\\.\\pipe\\fetchd-SID with your SID, then at pipe:\\\\.\\pipe\\fetchd";
 
@@ -31,6 +30,7 @@ static void allow_sequences(int fd)
 
 void start_process(void)
 {
+    _fmode = _O_BINARY;
     for (int fd = 0; fd <= 2; fd++)
         _setmode(fd, _O_BINARY);
     allow_sequences(1);
