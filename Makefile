@@ -72,6 +72,7 @@ bench: release
 
 bench-curves: release
 	FETCHD_BUILD=build-release tests/bench/run_curves $(if $(FULL),--full) --into build-release/bench $(CURVES)
+	FETCHD_BUILD=build-release tests/bench/run_calls --into build-release/bench
 
 bench-instructions: setup-tests build
 	FETCHD_BUILD=$(BUILD) tests/bench/instructions.py $(INSTRUCTIONS)

@@ -34,7 +34,7 @@ test_packages=(
   python3-httpbin python3-gunicorn
   tinyproxy microsocks dante-server
   python3-pyftpdlib python3-openssl vsftpd
-  gnuplot-nox
+  gnuplot-nox strace
   valgrind
 )
 deb_packages=(debhelper dpkg-dev)

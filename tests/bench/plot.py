@@ -5,12 +5,11 @@ import statistics
 import subprocess
 
 COLOURS = {'distro': '#888888', 'same': '#1f6fb4', 'fetchd': '#c8372d'}
-TITLES = {'distro': 'in process, distribution', 'same': 'in process, ours', 'fetchd': 'fetchd'}
 
 EMPTY = re.compile(r'<g [^>]*>\s*</g>\n')        # more than half of what gnuplot writes
 
 START = '''
-set terminal svg size 1180,360 font 'sans-serif,12' background '#ffffff'
+set terminal svg size 1180,340 font 'sans-serif,12' background '#ffffff'
 set multiplot layout 1,3
 set style data linespoints
 set grid linecolor '#dddddd'
@@ -18,8 +17,9 @@ set border 3
 set tics nomirror
 set logscale x
 set xrange [*:*]
-set xlabel %s
-set key outside below horizontal Left reverse samplen 2
+set xlabel %s offset 0,0.6
+set bmargin 5.5
+set key outside below center horizontal Left reverse samplen 1.5 width -1
 '''
 PANEL = '''
 set title %s
@@ -60,7 +60,7 @@ class Plot:
 
     def line(self, who, value, title=None, dash=1, colour=None):
         return "%s using 1:2 title %s linecolor rgb '%s' linewidth 1.6 pointtype 7 pointsize 0.4 dashtype %d" % (
-            self.block(who, value), quoted(TITLES[who] if title is None else title), colour or COLOURS[who], dash)
+            self.block(who, value), quoted(who if title is None else title), colour or COLOURS[who], dash)
 
     def lines(self, name, **look):
         return [self.line(who, lambda one: one[name], **look) for who in self.contestants]

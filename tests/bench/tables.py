@@ -1,8 +1,8 @@
-"""What rows.json and curves.json say, as tables for docs/performance.md."""
+"""What rows.json, curves.json and calls.json say, as tables for docs/performance.md."""
 import statistics
 
 EVERYONE = ('distro', 'same', 'fetchd')
-REFERENCE = {'concurrency': 64, 'size': 1024, 'clients': 8, 'shares': 1, 'workers': 2}     # what the others are compared with
+REFERENCE = {'concurrency': 64, 'clients': 8, 'shares': 1, 'workers': 2}     # what the others are compared with
 AGAINST = {'distro': ' of distro', 'same': ' of same', None: ''}
 
 
@@ -81,7 +81,7 @@ def curve(name, one):
     """A row for each point; those of several contestants stand in EVERYONE's order."""
     found = {int(point): by for point, by in one['found'].items()}
     points = sorted(found)
-    first = REFERENCE[name] if REFERENCE[name] in found else points[0]
+    first = REFERENCE.get(name) if REFERENCE.get(name) in found else points[0]
     base = middle(found[first]['fetchd'], 'cpu_us')
     flow = ('MB a second', 'mb_per_s') if name == 'size' else ('requests a second', 'requests_per_s')
     who = [contestant for contestant in EVERYONE if contestant in found[first]]
@@ -89,17 +89,36 @@ def curve(name, one):
     def each(point, figure):
         return ' / '.join(number(middle(found[point][contestant], figure)) for contestant in who)
 
+    def grown(point):
+        """Of bodies each byte costs, so that is what can be flat."""
+        if name == 'size':
+            return ' / '.join(number(1e3 * middle(found[point][one], 'cpu_us') / point) for one in who)
+        return '%.2f' % (middle(found[point]['fetchd'], 'cpu_us') / base)
+
     def cells(point):
         fetchd = found[point]['fetchd']
         yield point_text(one['axis'], point)
         yield each(point, flow[1])
         yield each(point, 'cpu_us')
         yield ' + '.join(number(middle(fetchd, 'parts_us', part)) for part in ('client', 'daemon', 'workers'))
-        yield '%.2f' % (middle(fetchd, 'cpu_us') / base)
+        yield grown(point)
         yield each(point, 'p50_ms')
         yield each(point, 'p99_ms')
     head = (one['axis'], flow[0], 'CPU a request, µs', "fetchd's: client + daemon + workers",
-            'of that at %s' % point_text(one['axis'], first), 'latency, half, ms', '99 %, ms')
+            'CPU a GB, s' if name == 'size' else 'of that at %s' % point_text(one['axis'], first), 'latency, half, ms', '99 %, ms')
     yield '%s, in each cell.' % ' / '.join(who) if len(who) > 1 else 'fetchd alone.'
     yield ''
     yield from table(head, (tuple(cells(point)) for point in points))
+
+
+# ---- system calls ----
+
+def calls(result):
+    def cells(row):
+        by = row['calls']
+        yield from ('{:,}'.format(row[name]) for name in ('concurrency', 'clients', 'workers'))
+        yield from (number(sum(by[process].values())) for process in ('daemon', 'workers'))
+        most = sorted(by['workers'].items(), key=lambda one: -one[1])[:4]
+        yield ', '.join('%s %s' % (name, number(count)) for name, count in most)
+    head = ('requests at once', 'programs', 'workers', 'calls of the daemon', 'calls of the workers', 'mostly')
+    yield from table(head, (tuple(cells(row)) for row in result['rows']))
