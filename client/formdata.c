@@ -2,6 +2,7 @@
 #include "formdata.h"
 
 #include "fetchd/client.h"
+#include "opening.h"
 #include "text.h"
 
 #include <errno.h>
@@ -52,8 +53,10 @@ static const char *guess_type(const char *path)
 
 static const char *base_name(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    const char *name = path;
+    while ((path = strpbrk(path, OPENING_SLASHES)))
+        name = ++path;
+    return name;
 }
 
 static int add_text(struct body *body, struct text *text)

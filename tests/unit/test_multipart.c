@@ -11,15 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[64];
+#define PATH_BYTES (UNIT_PATH_BYTES + 32)
+
+static char folder[UNIT_PATH_BYTES];
 
 static void make_file(const char *name, const char *content, char *ret_path)
 {
-    if (!folder[0]) {
-        strcpy(folder, "/tmp/fetchctl-form-XXXXXX");
-        assert_non_null(mkdtemp(folder));
-    }
-    snprintf(ret_path, 128, "%s/%s", folder, name);
+    if (!folder[0])
+        unit_make_folder(folder);
+    snprintf(ret_path, PATH_BYTES, "%s/%s", folder, name);
     FILE *file = fopen(ret_path, "w");
     assert_non_null(file);
     fputs(content, file);
@@ -93,7 +93,7 @@ static void names_can_t_break_the_header(void **state)
 static void files_have_a_name_and_a_type(void **state)
 {
     (void)state;
-    char path[128], form[200];
+    char path[PATH_BYTES], form[PATH_BYTES + 100];
     make_file("page.HTML", "<p>", path);
     snprintf(form, sizeof form, "f=@%s", path);
     expect_form(form, BEGIN "\"f\"; filename=\"page.HTML\"\r\nContent-Type: text/html\r\n\r\n<p>" END);
@@ -126,7 +126,7 @@ static void boundaries_differ(void **state)
 static void a_body_is_read_again_from_its_start(void **state)
 {
     (void)state;
-    char path[128];
+    char path[PATH_BYTES];
     struct body body;
     make_file("f", "file", path);
     body_init(&body);
@@ -149,7 +149,7 @@ static void a_body_is_read_again_from_its_start(void **state)
 static void a_file_that_became_shorter_is_an_error_and_one_that_grew_is_cut(void **state)
 {
     (void)state;
-    char path[128], buffer[32];
+    char path[PATH_BYTES], buffer[32];
     struct body body;
     make_file("f", "12345", path);
     body_init(&body);

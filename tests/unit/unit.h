@@ -38,6 +38,13 @@ int unit_run(const struct unit_test *tests, size_t count, const char *only);
 /* Ends a test that can't run here; counted as skipped, with the reason. */
 void unit_skip(const char *reason) __attribute__((noreturn));
 
+/* Both ends of a pipe, for bytes. */
+void unit_pipe(int ret_ends[2]);
+
+/* Makes a folder of its own. */
+#define UNIT_PATH_BYTES 300
+void unit_make_folder(char ret_path[UNIT_PATH_BYTES]);
+
 /* Open descriptors of this process. */
 unsigned unit_descriptors(void);
 

@@ -27,6 +27,17 @@ unsigned unit_descriptors(void)
     return count;
 }
 
+void unit_pipe(int ret_ends[2])
+{
+    assert_int_equal(pipe(ret_ends), 0);
+}
+
+void unit_make_folder(char ret_path[UNIT_PATH_BYTES])
+{
+    strcpy(ret_path, "/tmp/fetchd-unit-XXXXXX");
+    assert_non_null(mkdtemp(ret_path));
+}
+
 static void run_child(const struct unit_test *test, int output)
 {
 #ifdef __linux__

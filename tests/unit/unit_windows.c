@@ -1,6 +1,7 @@
 /* A process for each test: the same program, told the test's name. */
 #include "unit_platform.h"
 
+#include <fcntl.h>
 #include <io.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,19 @@ unsigned unit_descriptors(void)
     for (int fd = 0; fd < MOST_DESCRIPTORS; fd++)
         count += _get_osfhandle(fd) != -1;
     return count;
+}
+
+void unit_pipe(int ret_ends[2])
+{
+    assert_int_equal(_pipe(ret_ends, 65536, _O_BINARY), 0);
+}
+
+void unit_make_folder(char ret_path[UNIT_PATH_BYTES])
+{
+    char folder[200];
+    assert_true(GetTempPathA(sizeof folder, folder) > 0);
+    snprintf(ret_path, UNIT_PATH_BYTES, "%sfetchd-unit-%lu", folder, GetCurrentProcessId());
+    assert_true(CreateDirectoryA(ret_path, NULL));
 }
 
 /* All that the child says; bounded, for what matters is its end. */
