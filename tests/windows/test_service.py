@@ -138,11 +138,13 @@ class Service(unittest.TestCase):
 
     def test_a_reload_of_wrong_settings_is_refused_in_the_log_and_in_an_event(self):
         self.service('start')
-        self.settings.write_text('[workers]\ncolour = blue\n')
+        self.settings.write_text('[workers]\ncolour%1%%2 = blue\n')
         self.service('reload')
         self.assertTrue(until(lambda: 'reload refused' in self.log_text()))
-        self.assertIn('colour', self.log_text())
-        self.assertTrue(until(lambda: any(kind == 'err' and 'reload refused' in text for kind, text in self.wine.events())))
+        self.assertIn('colour%1%%2', self.log_text())
+        # What the Event Viewer would replace is escaped. (Wine doubles the backslash.)
+        self.assertTrue(until(lambda: any(kind == 'err' and r'colour\\x251\\x25\\x252' in text
+                                          for kind, text in self.wine.events())), self.wine.events())
         self.assertEqual(self.state(), 'RUNNING')
         self.service('stop')
 
