@@ -2,6 +2,7 @@
 #include "daemon/access.h"
 #include "daemon/quota.h"
 
+#include "members.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -16,17 +17,17 @@ static struct conf *conf_with(const char *allow, const char *deny, const char *a
 {
     char error[CONF_ERROR_BYTES];
     struct conf *conf = conf_create();
-    assert_int_equal(conf_set(conf, "access", "allow", allow, error), 0);
-    assert_int_equal(conf_set(conf, "access", "deny", deny, error), 0);
-    assert_int_equal(conf_set(conf, "access", "admin", admin, error), 0);
+    assert_int_equal(conf_set(conf, "access", "allow", members_written(allow), error), 0);
+    assert_int_equal(conf_set(conf, "access", "deny", members_written(deny), error), 0);
+    assert_int_equal(conf_set(conf, "access", "admin", members_written(admin), error), 0);
     return conf;
 }
 
 static enum access access_for(const struct conf *conf, uint64_t user, uint64_t group, uint64_t other_group)
 {
-    uint64_t groups[] = { group, other_group };
-    struct peer peer = { .user = user, .root = user == 0, .groups = groups, .group_count = 2 };
-    return access_of(conf, &peer, OWN);
+    uint64_t groups[] = { members_id(group), members_id(other_group) };
+    struct peer peer = { .user = members_id(user), .root = user == 0, .groups = groups, .group_count = 2 };
+    return access_of(conf, &peer, members_id(OWN));
 }
 
 static void the_matrix_of_lists_and_users(void **state)
@@ -63,14 +64,16 @@ static void the_matrix_of_lists_and_users(void **state)
 
 static struct conf *read_text(const char *text)
 {
-    char path[] = "/tmp/fetchd-quota-XXXXXX", error[CONF_ERROR_BYTES];
-    int fd = mkstemp(path);
-    FILE *file = fdopen(fd, "w");
+    char path[UNIT_PATH_BYTES + 8], folder[UNIT_PATH_BYTES], error[CONF_ERROR_BYTES];
+    unit_make_folder(folder);
+    snprintf(path, sizeof path, "%s/f", folder);
+    FILE *file = fopen(path, "w");
     fputs(text, file);
     fclose(file);
     struct conf *conf = conf_create();
     int result = conf_read(conf, path, error);
     remove(path);
+    rmdir(folder);
     if (result < 0)
         fail_msg("%s", error);
     return conf;
@@ -78,15 +81,17 @@ static struct conf *read_text(const char *text)
 
 static struct quota quota_for(const struct conf *conf, uint64_t user, bool admin)
 {
-    return (struct quota){ conf, conf_class(conf, user, &user, 1), admin };
+    uint64_t id = members_id(user);
+    return (struct quota){ conf, conf_class(conf, id, &id, 1), admin };
 }
 
 static void a_class_sets_what_limits_do_not(void **state)
 {
-    char reason[QUOTA_REASON_BYTES] = "";
+    char reason[CONF_ERROR_BYTES] = "";
     struct principal principal = { .user = 7 };
     struct conf *conf = read_text("[limits]\nprincipal_requests = 2\nprincipal_bytes = 1MiB\n"
-                                  "[class \"small\"]\nmembers = 8\nrequests = 1\nbytes = 10B\n");
+                                  "[class \"small\"]\nrequests = 1\nbytes = 10B\n");
+    assert_int_equal(conf_set(conf, "class \"small\"", "members", members_written("8"), reason), 0);
     struct quota all = quota_for(conf, 7, false), small = quota_for(conf, 8, false);
     (void)state;
     principal.in_flight = 1;

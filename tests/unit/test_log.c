@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 static char line[32768];
 
@@ -141,13 +142,16 @@ static void set_stream(int fd, unsigned long long add)
     assert_int_equal(fstat(fd, &status), 0);
     snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)status.st_dev,
              (unsigned long long)status.st_ino + add);
-    setenv("JOURNAL_STREAM", stream, 1);
+    uv_os_setenv("JOURNAL_STREAM", stream);
     log_start();
 }
 
 static void to_the_journal_a_record_begins_with_its_priority(void **state)
 {
     (void)state;
+    struct stat status;
+    if (fstat(STDERR_FILENO, &status) == 0 && status.st_ino == 0)
+        unit_skip("streams have no numbers here");
     set_stream(STDERR_FILENO, 0);
     log_configure(LOG_LEVEL_INFO, false);
     assert_string_equal(written(LOG_LEVEL_WARNING, "session 1: a\nb"), "<4>session 1: a\\x0ab");
