@@ -97,7 +97,7 @@ static FILE *open_or_fail(const char *path, const char *mode)
 
 static void take_upload(struct fetchd_options *options, struct job *job, const char *path)
 {
-    job->upload = open_or_fail(path, "r");
+    job->upload = open_or_fail(path, "rb");
     options->body_streamed = true;
 }
 
@@ -186,7 +186,7 @@ static void load_message(struct job *job)
         job->message_kind = FETCHD_WS_TEXT;
         return;
     }
-    FILE *file = open_or_fail(say + 1, "r");
+    FILE *file = open_or_fail(say + 1, "rb");
     fseek(file, 0, SEEK_END);
     job->message_size = (size_t)ftell(file);
     job->message = malloc(job->message_size + 1);
@@ -323,7 +323,7 @@ int main(int argc, char **argv)
         else if (strcmp(name, "upload") == 0)
             take_upload(&options, job, value);
         else if (strcmp(name, "out") == 0)
-            job->out = open_or_fail(value, "w");
+            job->out = open_or_fail(value, "wb");
         else if (strcmp(name, "say") == 0)
             job->says[job->say_count++] = value;
         else if (strcmp(name, "cancel") == 0)

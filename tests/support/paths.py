@@ -9,9 +9,10 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get('FETCHD_BUILD') or TOP / 'build').resolve()
 
-FETCHD = BUILD / 'daemon' / 'fetchd'
-WORKER = BUILD / 'worker' / 'fetchd-worker'
-FETCHCTL = BUILD / 'client' / 'fetchctl'
+EXE = '.exe' if (BUILD / 'daemon' / 'fetchd.exe').exists() else ''      # a build for Windows
+FETCHD = BUILD / 'daemon' / ('fetchd' + EXE)
+WORKER = BUILD / 'worker' / ('fetchd-worker' + EXE)
+FETCHCTL = BUILD / 'client' / ('fetchctl' + EXE)
 
 
 def need_programs():

@@ -69,7 +69,7 @@ static void a_file_that_is_not_there_is_told(void **state)
     assert_int_equal(errno, ENOENT);
     part.path = "/tmp";
     assert_null(fetchd_form_open(&part, 1));
-    assert_int_equal(errno, EISDIR);
+    assert_true(errno == EISDIR || errno == EACCES);   /* what Windows says of a folder */
     fetchd_form_close(NULL);
 }
 

@@ -173,7 +173,7 @@ static void what_is_no_file_can_t_be_sent(void **state)
     struct body body;
     body_init(&body);
     assert_int_equal(body_add_file(&body, "/tmp"), -1);
-    assert_int_equal(errno, EISDIR);
+    assert_true(errno == EISDIR || errno == EACCES);   /* what Windows says of a folder */
     assert_int_equal(body_add_file(&body, "/nonexistent/f"), -1);
     assert_int_equal(body.count, 0);
     body_finish(&body);

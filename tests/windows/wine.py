@@ -1,10 +1,11 @@
 """A Windows of Wine for one test file: a private prefix, the programs in it, its registry and its event log.
 
-A prefix takes many seconds, so a file has one (`shared`), which ends with it. A runner that has one already names it
-in FETCHD_WINEPREFIX; that one is used and left alone.
+A prefix takes many seconds, so a file has one (`shared`), which ends with it, copied from one that a cache keeps
+(`template`).
 """
 import atexit
 import functools
+import hashlib
 import os
 import resource
 import shutil
@@ -18,8 +19,45 @@ BUILD = Path(os.environ.get('FETCHD_BUILD') or TOP / 'build-windows').resolve()
 FETCHD = BUILD / 'daemon' / 'fetchd.exe'
 WORKER = BUILD / 'worker' / 'fetchd-worker.exe'
 FETCHCTL = BUILD / 'client' / 'fetchctl.exe'
-START_S = 120
+PRNG = BUILD / 'tests' / 'windows' / 'bcryptprimitives.dll'
+CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'fetchd-deps'
+START_S = 300
 DESCRIPTORS = 20000
+
+
+def environment(prefix, home):
+    return {'PATH': os.environ['PATH'], 'HOME': str(home), 'LC_ALL': 'C.UTF-8', 'WINEPREFIX': str(prefix),
+            'WINEDLLOVERRIDES': 'mscoree,mshtml=', 'WINEDEBUG': '-all'}
+
+
+def raise_descriptors():
+    """Wine has each socket twice: in its server and in the program."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, DESCRIPTORS)), hard))
+
+
+def template():
+    """A fresh Windows 10, made once for each version of Wine, with the library that Wine may lack."""
+    version = subprocess.run(['wine', '--version'], stdout=subprocess.PIPE, check=True).stdout
+    kept = CACHE / ('wine-' + hashlib.sha256(version + PRNG.read_bytes()).hexdigest()[:16])
+    if not kept.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix='wine-new-', dir=CACHE))
+        for command in (['wine', 'wineboot', '-i'], ['wine', 'winecfg', '-v', 'win10'], ['wineserver', '-w']):
+            subprocess.run(command, env=environment(folder, folder), check=True, timeout=START_S,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        library = folder / 'drive_c/windows/system32' / PRNG.name
+        if not library.exists():
+            shutil.copy(PRNG, library)
+        try:
+            folder.rename(kept)
+        except OSError:                             # another was faster
+            shutil.rmtree(folder)
+    return kept
+
+
+def copy_of_template(prefix):
+    subprocess.run(['cp', '-a', '--reflink=auto', str(template()), str(prefix)], check=True)
 
 
 class Ended:
@@ -33,15 +71,11 @@ class Ended:
 class Wine:
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix='fetchd-wine-', dir='/tmp'))
-        kept = os.environ.get('FETCHD_WINEPREFIX')
-        self.prefix = Path(kept) if kept else self.folder / 'prefix'
+        self.prefix = self.folder / 'prefix'
         self.drive = self.prefix / 'drive_c'
-        self.environment = {
-            'PATH': os.environ['PATH'], 'HOME': str(self.folder), 'LC_ALL': 'C.UTF-8', 'WINEPREFIX': str(self.prefix),
-            'WINEDLLOVERRIDES': 'mscoree,mshtml=', 'WINEDEBUG': '-all',
-        }
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, DESCRIPTORS)), hard))
+        self.environment = environment(self.prefix, self.folder)
+        raise_descriptors()
+        copy_of_template(self.prefix)
         self.event_file = self.folder / 'events'
         self.event_file.touch()
         self.holder = self.hold()
@@ -49,10 +83,6 @@ class Wine:
     def hold(self):
         """Starts the system and keeps it: it ends with its last program. The service manager and what it starts inherit
         this program's stderr, to which Wine writes the events that it does not keep."""
-        if not self.drive.exists():
-            subprocess.run(['wine', 'wineboot', '-i'], env=self.environment, check=True, timeout=START_S,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            subprocess.run(['wineserver', '-w'], env=self.environment, check=True, timeout=START_S)
         with self.event_file.open('wb') as events:
             holder = subprocess.Popen(['wine', 'cmd', '/q', '/k', 'echo it is up'], stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, stderr=events,
