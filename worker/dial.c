@@ -243,6 +243,8 @@ static void learn_protocol(struct transfer *transfer, bool dialled)
     if (dialled && transfer->scout.origin)
         scout_learn(&transfer->scout, strcmp(transfer->alpn, "h2") == 0 || strcmp(transfer->alpn, "h3") == 0);
     scout_leave(&transfer->scout);
+    if (dialled && strcmp(transfer->alpn, "h2") == 0)
+        easy_share_connection(transfer->easy);
 }
 
 int dial_on_curl_prereq(void *data, char *remote, char *local, int remote_port, int local_port)

@@ -260,6 +260,13 @@ void easy_forbid_reuse(struct easy *easy)
     SET(easy, FORBID_REUSE, 1L);
 }
 
+void easy_share_connection(struct easy *easy)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(easy->curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+        watches_share(&easy->partition->owner->hub->watches, fd);
+}
+
 /* It finds the end of it when it looks whether the connection is alive. */
 void easy_break_connection(struct easy *easy)
 {

@@ -57,6 +57,9 @@ CURLcode easy_connect_only(struct easy *easy);
 /* Its connection is not to be used again: something is wrong with it. For a transfer that libcurl still has. */
 void easy_forbid_reuse(struct easy *easy);
 
+/* HTTP/2 is spoken on its connection (stream.h). */
+void easy_share_connection(struct easy *easy);
+
 /* The same when libcurl is done with it: libcurl would give a broken HTTP/2 connection to the next request. */
 void easy_break_connection(struct easy *easy);
 

@@ -2,13 +2,13 @@
  * many short ones. Waits of no time, which are all that the rest of libcurl's event interface has, pass. */
 #include "ftpwait.h"
 
+#include "stream.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <stddef.h>
 
 #define STEP_MS 100
-
-struct pollfd;   /* the system's, or on Windows Winsock's */
 
 int __real_Curl_poll(struct pollfd *fds, unsigned count, curl_off_t timeout_ms);
 int __wrap_Curl_poll(struct pollfd *fds, unsigned count, curl_off_t timeout_ms);
@@ -44,8 +44,10 @@ static bool ends(void)
 int __wrap_Curl_poll(struct pollfd *fds, unsigned count, curl_off_t timeout_ms)
 {
     int result;
-    if (timeout_ms == 0)
-        return __real_Curl_poll(fds, count, 0);
+    if (timeout_ms == 0) {
+        result = __real_Curl_poll(fds, count, 0);
+        return result == 0 && stream_answers_poll(fds, count) ? 1 : result;
+    }
     do {
         if (ends())
             return -1;

@@ -96,7 +96,7 @@ static int on_curl_timer(CURLM *curl, long timeout_ms, void *data)
 void multi_hub_init(struct multi_hub *hub, struct turn *turn, void (*on_done)(CURL *easy, CURLcode result))
 {
     *hub = (struct multi_hub){ .turn = turn, .on_done = on_done };
-    watches_init(&hub->watches, turn->check.loop, on_watch_ready);
+    watches_init(&hub->watches, turn, on_watch_ready);
 }
 
 static bool configure(struct multi *multi, unsigned connections, unsigned resolver_threads)

@@ -5,6 +5,7 @@
 #include "socket.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,18 +20,12 @@ struct watch {
     bool lasting;          /* not closed without a word to us: ours, and a multi's wake-up */
     bool polled;           /* the poll handle exists */
     bool stale;            /* something came while nobody waited */
+    struct stream stream;
+    bool noted;            /* it is in the list */
+    struct watch *next_noted;
     void (*on_event)(void *owner, int status, int events);   /* NULL: it is libcurl's */
     void *owner;
 };
-
-void watches_init(struct watches *watches, uv_loop_t *loop,
-                  void (*on_ready)(struct multi *multi, curl_socket_t fd, int curl_events))
-{
-    memset(watches, 0, sizeof *watches);
-    watches->loop = loop;
-    watches->on_ready = on_ready;
-    watches->limit = UINT32_MAX;
-}
 
 /* Descriptors are dense, Windows' handles multiples of 4. */
 static struct watch **bucket_of(struct watches *watches, curl_socket_t fd)
@@ -59,6 +54,16 @@ static struct watch *add(struct watches *watches, curl_socket_t fd)
     return watch;
 }
 
+static void forget_noted(struct watch *watch)
+{
+    struct watch **link = &watch->watches->noted;
+    while (*link && *link != watch)
+        link = &(*link)->next_noted;
+    if (*link)
+        *link = watch->next_noted;
+    watch->noted = false;
+}
+
 static void on_uv_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -70,6 +75,9 @@ static void discard(struct watch *watch)
     struct watch **link = find(watch->watches, watch->fd);
     assert(*link == watch);
     *link = watch->next;
+    if (watch->noted)
+        forget_noted(watch);
+    stream_finish(&watch->stream);
     watch->wanted = watch->started = 0;
     if (watch->polled)
         uv_close((uv_handle_t *)&watch->poll, on_uv_closed);
@@ -79,10 +87,24 @@ static void discard(struct watch *watch)
 
 static void on_uv_poll(uv_poll_t *poll, int status, int events);
 
-/* Makes libuv do what libcurl wants. */
+/* To be looked at before the loop sleeps: libcurl changes its mind several times a turn, and libuv asks the kernel
+ * twice for each change. */
+static void note(struct watch *watch)
+{
+    if (watch->noted)
+        return;
+    watch->noted = true;
+    watch->next_noted = watch->watches->noted;
+    watch->watches->noted = watch;
+}
+
+/* Makes libuv do what libcurl wants, and tell when what libcurl believes sent can leave. */
 static void start(struct watch *watch)
 {
-    if (watch->started == watch->wanted || watch->wanted == 0)
+    int events = watch->wanted | (watch->stream.blocked ? UV_WRITABLE : 0);
+    if (stream_has_input(&watch->stream) && (watch->wanted & UV_READABLE))
+        note(watch);
+    if (watch->started == events || events == 0)
         return;
     if (!watch->polled) {
         int result = uv_poll_init_socket(watch->watches->loop, &watch->poll, watch->fd);
@@ -93,8 +115,8 @@ static void start(struct watch *watch)
         watch->poll.data = watch;
         watch->polled = true;
     }
-    if (uv_poll_start(&watch->poll, watch->wanted, on_uv_poll) == 0)
-        watch->started = watch->wanted;
+    if (uv_poll_start(&watch->poll, events, on_uv_poll) == 0)
+        watch->started = events;
 }
 
 static void stop(struct watch *watch)
@@ -104,9 +126,24 @@ static void stop(struct watch *watch)
     watch->started = 0;
 }
 
+static void tell_curl(struct watch *watch, int curl_events)
+{
+    watch->watches->on_ready(watch->multi, watch->fd, curl_events);
+}
+
+/* What is left of the events when the stream has had its part. */
+static int serve_stream(struct watch *watch, int events)
+{
+    if (!watch->stream.blocked || !(events & UV_WRITABLE))
+        return events;
+    stream_flush(&watch->stream, watch->fd);
+    return watch->wanted & UV_WRITABLE ? events : events & ~UV_WRITABLE;
+}
+
 static void on_uv_poll(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
+    note(watch);   /* whatever becomes of it */
     if (status < 0)
         watch->started = 0;   /* POLLERR: libuv has stopped the handle */
     if (watch->on_event) {
@@ -114,16 +151,92 @@ static void on_uv_poll(uv_poll_t *poll, int status, int events)
         start(watch);
         return;
     }
+    if (watch->stream.shared) {
+        events = serve_stream(watch, events);
+        if (events == 0 && status >= 0)
+            return;
+    }
     if (watch->wanted == 0) {
         watch->stale = true;
         stop(watch);
         return;
     }
-    int curl_events = (events & UV_READABLE ? CURL_CSELECT_IN : 0)
-        | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0) | (status < 0 ? CURL_CSELECT_ERR : 0);
-    watch->watches->on_ready(watch->multi, watch->fd, curl_events);
-    /* The watch is alive until libuv's close callback, even if its socket was closed just now. */
-    start(watch);
+    tell_curl(watch, (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0)
+              | (status < 0 ? CURL_CSELECT_ERR : 0));
+}
+
+/* ---- streams ---- */
+
+static struct watches *only;   /* what recv and send ask */
+
+static bool is_due(const struct watch *watch)
+{
+    return stream_has_input(&watch->stream) && (watch->wanted & UV_READABLE);
+}
+
+/* What was read ahead is no event for the kernel, so it is one here. */
+static void offer(struct turn_task *task)
+{
+    struct watches *watches = (struct watches *)(void *)((char *)task - offsetof(struct watches, offer));
+    for (struct watch *watch = watches->noted; watch; watch = watch->next_noted) {
+        if (!is_due(watch))
+            continue;
+        tell_curl(watch, CURL_CSELECT_IN);
+        break;   /* the list may be another one now; the rest has its turn */
+    }
+}
+
+static void on_uv_prepare(uv_prepare_t *prepare)
+{
+    struct watches *watches = prepare->data;
+    struct watch *watch = watches->noted;
+    watches->noted = NULL;
+    while (watch) {
+        struct watch *next = watch->next_noted;
+        watch->noted = false;
+        if (watch->stream.out_length > 0)
+            stream_flush(&watch->stream, watch->fd);
+        start(watch);   /* notes it again where something is to be read */
+        watch = next;
+    }
+    if (watches->noted)
+        turn_add(watches->turn, &watches->offer);
+}
+
+struct stream *watches_stream(curl_socket_t fd)
+{
+    struct watch *watch = only ? *find(only, fd) : NULL;
+    return watch && watch->stream.shared ? &watch->stream : NULL;
+}
+
+void watches_note_stream(curl_socket_t fd)
+{
+    note(*find(only, fd));
+}
+
+void watches_share(struct watches *watches, curl_socket_t fd)
+{
+    struct watch *watch = *find(watches, fd);
+    if (watch && watch->ours)
+        watch->stream.shared = true;
+}
+
+/* ---- life ---- */
+
+void watches_init(struct watches *watches, struct turn *turn,
+                  void (*on_ready)(struct multi *multi, curl_socket_t fd, int curl_events))
+{
+    memset(watches, 0, sizeof *watches);
+    watches->loop = turn->check.loop;
+    watches->turn = turn;
+    watches->on_ready = on_ready;
+    watches->limit = UINT32_MAX;
+    watches->offer.run = offer;
+    uv_prepare_init(watches->loop, &watches->prepare);
+    watches->prepare.data = watches;
+    uv_prepare_start(&watches->prepare, on_uv_prepare);
+    uv_unref((uv_handle_t *)&watches->prepare);
+    only = watches;
 }
 
 curl_socket_t watches_open(struct watches *watches, const struct curl_sockaddr *address)
@@ -149,6 +262,8 @@ int watches_close(struct watches *watches, curl_socket_t fd)
     struct watch *watch = *find(watches, fd);
     if (watch) {
         watches->opened -= watch->ours;
+        if (watch->stream.out_length > 0)
+            stream_flush(&watch->stream, fd);
         discard(watch);
     }
     return socket_close(fd);
@@ -178,7 +293,7 @@ void watches_set(struct watches *watches, curl_socket_t fd, int what, struct mul
     if (watch->wanted == 0)
         stop(watch);
     else
-        start(watch);
+        note(watch);
 }
 
 struct watch *watches_claim(struct watches *watches, curl_socket_t fd,

@@ -10,6 +10,9 @@
 #ifndef WORKER_WATCH_H
 #define WORKER_WATCH_H
 
+#include "stream.h"
+#include "turn.h"
+
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <uv.h>
@@ -21,13 +24,18 @@ struct watch;
 
 struct watches {
     uv_loop_t *loop;
+    struct turn *turn;
+    uv_prepare_t prepare;     /* nothing that is sent waits longer than for this, before the loop sleeps */
+    struct turn_task offer;
+    struct watch *noted;      /* their streams have something to send, or to be read */
     /* Something happened on a socket that `multi` waits for: CURL_CSELECT_* bits. */
     void (*on_ready)(struct multi *multi, curl_socket_t fd, int curl_events);
     struct watch *buckets[WATCH_BUCKETS];
     unsigned opened, limit;   /* sockets that we opened, and how many that may be */
 };
 
-void watches_init(struct watches *watches, uv_loop_t *loop,
+/* One for a process: libcurl's recv and send find theirs by the descriptor. */
+void watches_init(struct watches *watches, struct turn *turn,
                   void (*on_ready)(struct multi *multi, curl_socket_t fd, int curl_events));
 
 /* For CURLOPT_OPENSOCKETFUNCTION: a non-blocking socket, CURL_SOCKET_BAD above the limit or on failure. */
@@ -38,6 +46,12 @@ int watches_close(struct watches *watches, curl_socket_t fd);
 
 /* For CURLMOPT_SOCKETFUNCTION: `what` is CURL_POLL_*. */
 void watches_set(struct watches *watches, curl_socket_t fd, int what, struct multi *multi);
+
+/* HTTP/2 is spoken on a socket of ours: see stream.h, which asks for the stream of a descriptor, NULL where nothing
+ * is shared, and says that it has something to send. */
+void watches_share(struct watches *watches, curl_socket_t fd);
+struct stream *watches_stream(curl_socket_t fd);
+void watches_note_stream(curl_socket_t fd);
 
 /* Takes a socket of ours over from libcurl, which has said that it no longer watches it: what comes is
  * told to `owner` from here on, with libuv's status and events, until the socket is closed. One poll
