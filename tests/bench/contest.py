@@ -46,7 +46,7 @@ class Bed:
         self.fetchd = None
 
     def make_origin(self):
-        return nginx.Nginx(self.folder, self.authority, servers=('h1', 'h2', 'plain'), log=False)
+        return nginx.Nginx(self.folder, self.authority, servers=('h1', 'h2', 'forgetful', 'plain'), log=False)
 
     def __enter__(self):
         self.origin.start()
@@ -68,8 +68,9 @@ class Bed:
             self.origin.write(name, size)
         return '/' + name
 
-    def url(self, size, http2=False):
-        return self.origin.url('h2' if http2 else 'h1', self.body(size))
+    def url(self, size, http2=False, fresh=False):
+        """Fresh connections want whole handshakes, which a worker that may resume would spare."""
+        return self.origin.url('h2' if http2 else 'forgetful' if fresh else 'h1', self.body(size))
 
     # ---- the contestants; each gives requests, CPU and wall time, of warmed-up programs without their start ----
 
@@ -80,7 +81,7 @@ class Bed:
     def in_process(self, who, size, requests, concurrency, http2=False, fresh=False, warm_up=0, output=None):
         words = ['http2'] * http2 + ['fresh'] * fresh + ['warm-up=%d' % warm_up] * bool(warm_up)
         words += ['output=%s' % output] * bool(output)
-        cpu_s, wall_s, out = spent([self.program(who), self.url(size, http2), self.bundle, requests, concurrency, size,
+        cpu_s, wall_s, out = spent([self.program(who), self.url(size, http2, fresh), self.bundle, requests, concurrency, size,
                                     *words])
         said = json.loads(out)
         if warm_up:
@@ -91,7 +92,7 @@ class Bed:
         """By `fetchctl bench`. CPU is that of client, daemon and workers."""
         words = ['bench', '--json', '--requests', requests, '--concurrency', concurrency, '--connections', connections,
                  '--expect-bytes', size, '--http2' if http2 else '--http1.1'] + ['--fresh'] * fresh
-        return self.metered([*words, self.url(size, http2)], requests, fetchd, judge=self.no_errors)
+        return self.metered([*words, self.url(size, http2, fresh)], requests, fetchd, judge=self.no_errors)
 
     def metered(self, words, requests, fetchd=None, judge=None):
         """Runs fetchctl with these words; CPU by process."""

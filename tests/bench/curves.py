@@ -141,9 +141,9 @@ CURVES = {
     'size': Curve('size of the body; eight at once', 'bytes',
                   tuple(KIB << 2 * n for n in range(8)) + (100 * MIB,), (KIB, 64 * KIB, 4 * MIB), of_size),
     'clients': Curve('client programs; each has eight requests at once, 1 KiB', 'programs',
-                     (1, 2, 4, 8, 16, 32, 64), (1, 8), of_clients),
+                     (1, 2, 4, 8, 16, 64), (1, 8), of_clients),
     'shares': Curve('client programs that share 64 requests at once, 1 KiB', 'programs',
-                    (1, 4, 16, 64), (1, 8), of_shares),
-    'workers': Curve('workers; 32 requests at once for each, 1 KiB', 'workers', (1, 2, 3, 4, 6, 8), (1, 4), of_workers,
+                    (1, 8, 64), (1, 8), of_shares),
+    'workers': Curve('workers; 32 requests at once for each, 1 KiB', 'workers', (1, 2, 4, 6, 8), (1, 4), of_workers,
                      (FETCHD,)),
 }

@@ -156,7 +156,7 @@ class W3(Row):
     @staticmethod
     def seconds(count):
         """How long each answer takes: until all are open, also on a slow machine."""
-        return 10 + count // 700
+        return 10 + count // 500
 
     def by_workers(self, origin, count):
         found = many.hold(chaos.Silent(), origin, self.bed.authority, count, self.seconds(count))

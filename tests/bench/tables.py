@@ -58,7 +58,7 @@ def rows(result):
     yield facts(result)
     yield ''
     head = ('row', 'figure', 'distro', 'same', 'fetchd', 'others', 'goals, and what was reached')
-    yield from table(head, (row for one in result['rows'].values() for row in rows_of(one)))
+    yield from table(head, (row for _, one in sorted(result['rows'].items()) for row in rows_of(one)))
 
 
 # ---- the curves ----

@@ -5,7 +5,7 @@ on loopback, with nothing of /etc/nginx. Needs no root.
         origin.url('h2', '/1k')
 
 Servers: h2 (TLS 1.2 and 1.3; HTTP/2 and 1.1), h1 (HTTP/1.1 only), tls12 and tls13 (that version
-only), other (a second origin, like h2), plain (http), expired, wrong_name, self_signed.
+only), other (a second origin, like h2), forgetful (like h1, resumes no TLS session), plain (http), expired, wrong_name, self_signed.
 
 Paths: /1k /1m /100m /1g and what else write() made; /gzip/... the same, compressed on the way;
 /slow/SECONDS; /later/SECONDS/PATH; /r301/PATH ... /r308/PATH (relative), /r302?to=URL (and so on) to any URL; /loop;
@@ -178,7 +178,7 @@ class Nginx:
         port = self.ports[name]
         if name == 'plain':
             return SERVER % dict(listen='listen 127.0.0.1:%d;' % port, tls='', folder=self.folder)
-        http2 = '' if name == 'h1' else ' http2'
+        http2 = '' if name in ('h1', 'forgetful') else ' http2'
         listen = 'listen 127.0.0.1:%d ssl%s backlog=4096;' % (port, http2)
         if has_ipv6():
             listen += ' listen [::1]:%d ssl%s;' % (port, http2)
@@ -186,6 +186,8 @@ class Nginx:
         versions = {'tls12': 'TLSv1.2', 'tls13': 'TLSv1.3'}.get(name, 'TLSv1.2 TLSv1.3')
         tls = 'ssl_certificate %s; ssl_certificate_key %s; ssl_protocols %s;' % (
             pair.cert_path, pair.key_path, versions)
+        if name == 'forgetful':
+            tls += ' ssl_session_cache off; ssl_session_tickets off;'
         return SERVER % dict(listen=listen, tls=tls, folder=self.folder)
 
     def configure(self):
