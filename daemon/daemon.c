@@ -655,11 +655,21 @@ static int confine(const struct daemon *daemon)
     return result;
 }
 
+static void check_descriptors(const struct daemon *daemon)
+{
+    uint64_t room = descriptors_for_clients(daemon->crew.size);
+    if (daemon->conf->sessions > room)
+        log_warning("daemon: [daemon] sessions = %llu: this process has descriptors for %llu clients, more are refused",
+                    (unsigned long long)daemon->conf->sessions, (unsigned long long)room);
+}
+
 static int start_crew(struct daemon *daemon)
 {
     unsigned size = daemon->conf->workers ? (unsigned)daemon->conf->workers : uv_available_parallelism();
-    if (crew_start(&daemon->crew, daemon, size) == 0)
+    if (crew_start(&daemon->crew, daemon, size) == 0) {
+        check_descriptors(daemon);
         return 0;
+    }
     log_error("daemon: no memory for %u workers and those of classes, or more than %d classes have some", size,
               CREW_GROUPS - 1);
     return -1;

@@ -11,4 +11,8 @@ void descriptors_raise(void);
 uint64_t descriptors_allowed(void);
 uint64_t descriptors_allowed_worker(void);
 
+/* How many clients may come so that enough is left for so many workers and for files; UINT64_MAX where those who find
+ * none wait to be accepted. */
+uint64_t descriptors_for_clients(unsigned workers);
+
 #endif

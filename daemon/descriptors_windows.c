@@ -3,7 +3,9 @@
 
 #include "log.h"
 
-#define MOST 2048   /* of msvcrt.dll, which no call changes (_setmaxstdio is for streams) */
+#define MOST 2048      /* of msvcrt.dll, which no call changes (_setmaxstdio is for streams) */
+#define FILES 32       /* those of the start, and some for a while */
+#define PER_WORKER 4   /* two, and two of its successor */
 
 void descriptors_raise(void)
 {
@@ -18,4 +20,10 @@ uint64_t descriptors_allowed(void)
 uint64_t descriptors_allowed_worker(void)
 {
     return 0;
+}
+
+uint64_t descriptors_for_clients(unsigned workers)
+{
+    unsigned others = FILES + PER_WORKER * workers;
+    return others < MOST / 2 ? MOST - others : MOST / 2;
 }

@@ -4,6 +4,7 @@
 #include "access.h"
 #include "account.h"
 #include "daemon.h"
+#include "descriptors.h"
 #include "jar_control.h"
 #include "log.h"
 #include "methods.h"
@@ -124,6 +125,12 @@ void session_judge(struct session *session)
         refuse(session, IPC_ERROR_ACCESS_DENIED, "your user may not use this daemon ([access] allow, deny)");
 }
 
+static uint64_t sessions_most(const struct daemon *daemon, uint64_t configured)
+{
+    uint64_t room = descriptors_for_clients(daemon->crew.size);
+    return configured < room ? configured : room;
+}
+
 /* Only at its birth: a reload that lowers a limit ends nobody's connection. */
 static void check_quota(struct session *session)
 {
@@ -131,7 +138,7 @@ static void check_quota(struct session *session)
     char reason[QUOTA_REASON_BYTES];
     if (!quota_takes_session(&quota, session->principal, reason))
         refuse(session, IPC_ERROR_QUOTA_EXCEEDED, reason);
-    else if (session->daemon->session_count > quota_sessions(&quota))
+    else if (session->daemon->session_count > sessions_most(session->daemon, quota_sessions(&quota)))
         refuse(session, IPC_ERROR_OVERLOADED, "too many client connections ([daemon] sessions)");
 }
 
@@ -436,7 +443,7 @@ static const struct ipc_channel_calls channel_calls = { on_frame, on_end, on_sen
 static void check_strangers(struct session *session)
 {
     struct daemon *daemon = session->daemon;
-    if (!session->principal && !session->closing && daemon->session_count > daemon->conf->sessions)
+    if (!session->principal && !session->closing && daemon->session_count > sessions_most(daemon, daemon->conf->sessions))
         send_error(session, IPC_ERROR_OVERLOADED, "too many client connections ([daemon] sessions)");
 }
 
