@@ -153,6 +153,8 @@ static void say_installed(const struct manager *manager, const struct plan *plan
     wide_to(plan->command, command, sizeof command);
     wide_to(plan->account, account, sizeof account);
     say("fetchd: service %s: %s, as %s", existed ? "renewed" : "installed", command, account);
+    if (wcscmp(plan->account, VIRTUAL_ACCOUNT) != 0 && wcscmp(plan->account, L"LocalSystem") != 0)
+        say("fetchd: clients believe it where FETCHD_USER=%s is set in their environment", account);
     if (manager_query(manager, &status) == ERROR_SUCCESS && status.dwCurrentState != SERVICE_STOPPED)
         say("fetchd: it runs as it was; \"fetchd service stop\" and \"start\" take the new way");
     else

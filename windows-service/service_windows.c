@@ -23,6 +23,8 @@ enum {
     LOG_LEVEL_WARNING = 4, /* as in syslog */
 };
 
+#define SYSTEM_ADDRESS "pipe:\\\\.\\pipe\\fetchd"   /* as in ipc/endpoint.h */
+
 #define ACCEPTED                                                                                             \
     (SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN | SERVICE_ACCEPT_PRESHUTDOWN | SERVICE_ACCEPT_PARAMCHANGE)
 
@@ -252,12 +254,21 @@ static void WINAPI on_service(DWORD argc, wchar_t **argv)
     end(service.exit_code);
 }
 
+/* A service serves everybody: the system's address, where any other program of its account has one of its own. */
+static void set_address(void)
+{
+    const char *given = getenv("FETCHD_ADDRESS");
+    if (!given || !*given)
+        _putenv_s("FETCHD_ADDRESS", SYSTEM_ADDRESS);
+}
+
 static int run_as_service(int argc, char **argv, int (*run)(int argc, char **argv))
 {
     SERVICE_TABLE_ENTRYW table[] = { { (wchar_t[]){ SERVICE_NAME }, on_service }, { NULL, NULL } };
     service.argc = argc;
     service.argv = argv;
     service.run = run;
+    set_address();
     if (!StartServiceCtrlDispatcherW(table))
         return say_failure(GetLastError(), "the service manager");
     return service.exit_code;

@@ -72,7 +72,8 @@ class Service(unittest.TestCase):
         self.assertTrue(values['Description'][1])
 
     def test_another_account_without_a_password_can_be_chosen(self):
-        self.service('install', '--account', 'LocalService')
+        said = self.service('install', '--account', 'LocalService').out
+        self.assertIn(r'FETCHD_USER=NT AUTHORITY\LocalService', said)
         self.assertEqual(self.wine.registry(SERVICE)['ObjectName'][1], r'NT AUTHORITY\LocalService')
 
     def test_what_this_windows_does_not_know_is_named_and_does_not_stop_it(self):
@@ -103,6 +104,10 @@ class Service(unittest.TestCase):
         self.service('start')
         self.assertEqual(self.state(), 'RUNNING')
         self.assertIn('running, process ', self.service('status').out)
+        self.assertIn(r'listens on pipe:\\.\pipe\fetchd' + '\n', self.log_text())
+        asked = self.wine.run(FETCHCTL, 'status')
+        self.assertEqual(asked.code, 0, asked.err)
+        self.assertRegex(asked.out, r'state +running')
         self.service('start')                                  # runs already: that is what was wanted
         self.service('stop')
         self.assertEqual(self.state(), 'STOPPED')
