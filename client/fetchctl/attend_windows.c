@@ -1,5 +1,5 @@
-/* Waiting for events. An input that is a pipe has no event: a thread waits there with a read of no bytes, which ends when
- * there is something to read. A console becomes a pipe first. */
+/* Waiting for events. An input that is a pipe has no event: a thread waits there with a read of no bytes, which
+ * ends when there is something to read. A console becomes a pipe first. */
 #include "attend.h"
 
 #include "interrupt.h"

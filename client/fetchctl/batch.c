@@ -318,8 +318,8 @@ static void wait_for_something(struct batch *batch)
 {
     bool wants_lines = !batch->lines.ended && !batch->held && batch->in_flight < batch->limit &&
                        batch->lanes.waiting < READ_AHEAD;
-    struct attend wait = { .client = batch->client, .input = wants_lines ? batch->lines.fd : -1, .interrupts = true,
-                           .timeout_ms = batch->tally.draws ? REDRAW_MS : -1 };
+    struct attend wait = { .client = batch->client, .input = wants_lines ? batch->lines.fd : -1,
+                           .interrupts = true, .timeout_ms = batch->tally.draws ? REDRAW_MS : -1 };
     if (attend(&wait) <= 0)
         return;
     batch->signal = wait.has_interrupt ? interrupt_take() : 0;

@@ -58,7 +58,8 @@ static int make_folders(const struct output *output)
 {
     char *path = must_copy(output->path);
     int result = 0;
-    for (char *slash = strpbrk(path + 1, DISK_SLASHES); slash && result == 0; slash = strpbrk(slash + 1, DISK_SLASHES)) {
+    char *slash = path;
+    while (result == 0 && (slash = strpbrk(slash + 1, DISK_SLASHES))) {
         char kept = *slash;
         *slash = '\0';
         if (disk_make_folder(path) < 0)

@@ -200,6 +200,33 @@ static void a_paused_channel_reads_nothing_and_loses_nothing(void **state)
     stage_end(&owner);
 }
 
+/* What a paused channel does not read waits in the stream, and then its peer waits. */
+static void a_paused_channel_makes_its_peer_wait(void **state)
+{
+    (void)state;
+    static const char frame[8] = "\0\0\0\x04\x93\x03\x00\x80";
+    char frames[4096];
+    const size_t too_much = 8 << 20;
+    struct owner owner;
+    size_t bytes = 0;
+    ssize_t got;
+    for (size_t i = 0; i < sizeof frames; i++)
+        frames[i] = frame[i % 8];
+    stage_begin(&owner, 1 << 20);
+    ipc_channel_pause(&owner.channel, true);
+    while ((got = far_write(owner.other, frames, sizeof frames)) > 0 && bytes < too_much) {
+        bytes += (size_t)got;
+        stage_turn();
+    }
+    assert_in_range(bytes, 1, too_much - 1);
+    assert_int_equal(owner.frames, 0);
+    assert_int_equal(owner.ends, 0);
+    ipc_channel_pause(&owner.channel, false);
+    stage_turn();
+    assert_int_equal(owner.frames, bytes / 8);
+    stage_end(&owner);
+}
+
 static void a_pause_from_within_a_frame_is_kept(void **state)
 {
     (void)state;
@@ -453,8 +480,8 @@ UV_TESTS(TEST(frames_in_one_piece_arrive_one_by_one_in_order),
          TEST(a_malformed_frame_ends_the_channel_and_nothing_behind_it_arrives),
          TEST(a_peer_that_closes_is_an_orderly_end_behind_all_it_said),
          TEST(a_peer_that_dies_with_something_unread_is_heard_to_its_last_word),
-         TEST(a_paused_channel_reads_nothing_and_loses_nothing), TEST(a_pause_from_within_a_frame_is_kept),
-         TEST(what_came_with_the_frame_that_paused_waits_too),
+         TEST(a_paused_channel_reads_nothing_and_loses_nothing), TEST(a_paused_channel_makes_its_peer_wait),
+         TEST(a_pause_from_within_a_frame_is_kept), TEST(what_came_with_the_frame_that_paused_waits_too),
          TEST(what_exceeds_the_limit_is_refused_and_the_rest_arrives), TEST(flush_writes_before_it_returns),
          TEST(a_slow_reader_gets_every_byte_in_order),
          TEST(a_peer_that_is_gone_ends_the_channel_once_whoever_notices_first),
