@@ -80,7 +80,7 @@ bench-instructions: setup-tests build
 chaos: setup-tests build
 	FETCHD_BUILD=$(BUILD) tests/chaos/run $(CHAOS)
 
-# Some minutes: a worker makes tens of thousands of allocations.
+# Some minutes.
 faults: setup-tests build
 	FAULTS_EACH=1 FETCHD_BUILD=$(BUILD) /usr/bin/python3 tests/faults/test_faults.py
 

@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support import origins, paths, proc, tap  # noqa: E402
+from support import certs, origins, paths, proc, tap  # noqa: E402
 from support.daemon import Daemon  # noqa: E402
 from support.protocol import Closed  # noqa: E402
 
@@ -56,11 +56,16 @@ class Faults(unittest.TestCase):
         paths.need_programs()
         if paths.sanitized():
             raise unittest.SkipTest('the sanitizer has an allocator of its own')
-        cls.origin = origins.Origin().start()
+        cls.authority = certs.Authority(paths.folder('c'))
+        cls.plain, cls.secure = origins.Origin().start(), origins.Origin(cls.authority.leaf('site')).start()
 
     @classmethod
     def tearDownClass(cls):
-        cls.origin.stop()
+        cls.plain.stop()
+        cls.secure.stop()
+
+    def setUp(self):
+        self.origin = self.plain
 
     def each(self, kind, of):
         whole = self.run_with('%s:0' % kind, of)
@@ -77,7 +82,7 @@ class Faults(unittest.TestCase):
 
     def run_with(self, fault, of, whole=None):
         """One life of a daemon. Returns what was counted; None when the daemon did not start."""
-        fetchd = FaultyDaemon(fault, of, self.origin.port)
+        fetchd = FaultyDaemon(fault, of, self.origin.port, ca=self.authority.cert_path)
         fetchd.spawn()
         try:
             if not self.comes_up(fetchd):
@@ -196,6 +201,14 @@ class Faults(unittest.TestCase):
 
     def test_allocations_of_a_worker(self):
         self.each('alloc', 'worker')
+
+    def test_allocations_of_a_worker_over_tls(self):
+        self.origin = self.secure
+        self.each('alloc', 'worker')
+
+    def test_calls_of_a_worker_over_tls(self):
+        self.origin = self.secure
+        self.each('call', 'worker')
 
     def test_calls_of_a_worker(self):
         self.each('call', 'worker')
