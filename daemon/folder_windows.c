@@ -96,13 +96,10 @@ static bool is_trusted(HANDLE file)
     return trusted;
 }
 
+/* Those of the folder alone: its files have the same. */
 static bool make_private(HANDLE folder, PSECURITY_DESCRIPTOR descriptor)
 {
-    BOOL present, defaulted;
-    PACL list = NULL;
-    return GetSecurityDescriptorDacl(descriptor, &present, &list, &defaulted) && present
-        && SetSecurityInfo(folder, SE_FILE_OBJECT, DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
-                           NULL, NULL, list, NULL) == 0;
+    return SetKernelObjectSecurity(folder, DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, descriptor);
 }
 
 /* ---- the folder ---- */
@@ -201,13 +198,26 @@ static int write_all(HANDLE file, const struct ipc_buffer *content)
     return FlushFileBuffers(file) ? 0 : last_error();
 }
 
+/* With the folder's permissions, which it would inherit, too. */
+static HANDLE create_file(const wchar_t *path)
+{
+    SECURITY_ATTRIBUTES attributes = { sizeof attributes, private_descriptor(), FALSE };
+    HANDLE file = INVALID_HANDLE_VALUE;
+    if (attributes.lpSecurityDescriptor)
+        file = CreateFileW(path, GENERIC_WRITE, 0, &attributes, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+    DWORD error = GetLastError();
+    LocalFree(attributes.lpSecurityDescriptor);
+    SetLastError(error);
+    return file;
+}
+
 int folder_replace(const struct folder *folder, const char *name, const struct ipc_buffer *content)
 {
     wchar_t beside[FOLDER_PATH_BYTES], place[FOLDER_PATH_BYTES];
     if (!file_path(folder, name, NEW, beside) || !file_path(folder, name, "", place))
         return UV_ENAMETOOLONG;
     DeleteFileW(beside);
-    HANDLE file = CreateFileW(beside, GENERIC_WRITE, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+    HANDLE file = create_file(beside);
     if (file == INVALID_HANDLE_VALUE)
         return last_error();
     int status = write_all(file, content);

@@ -5,6 +5,7 @@
 
 #include "ipc/unpack.h"
 
+#include "place.h"
 #include "unit.h"
 
 #include <dirent.h>
@@ -16,7 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static char state[64], folder[96];
+#ifdef O_BINARY
+#define BINARY O_BINARY
+#else
+#define BINARY 0
+#endif
+
+static char state[UNIT_PATH_BYTES], folder[UNIT_PATH_BYTES + 16];
 static uv_loop_t loop;
 static struct store store;
 static struct principals principals;
@@ -39,8 +46,7 @@ static void load(void)
 
 static void begin(void)
 {
-    snprintf(state, sizeof state, "/tmp/fetchd-store-XXXXXX");
-    assert_non_null(mkdtemp(state));
+    unit_make_folder(state);
     snprintf(folder, sizeof folder, "%s/sessions", state);
     uv_loop_init(&loop);
     suffixes = suffixes_open();
@@ -54,7 +60,7 @@ static void remove_all(const char *path)
 {
     DIR *list = opendir(path);
     for (struct dirent *entry; list && (entry = readdir(list));) {
-        char one[400];
+        char one[700];
         snprintf(one, sizeof one, "%s/%s", path, entry->d_name);
         unlink(one);
     }
@@ -109,7 +115,7 @@ static struct jar *find(uint64_t user, const char *name)
 
 static char *path_of(const char *name)
 {
-    static char path[200];
+    static char path[sizeof folder + 100];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return path;
 }
@@ -152,14 +158,11 @@ static void a_session_is_there_again(void **test)
 static void files_are_the_daemons_own(void **test)
 {
     (void)test;
-    struct stat status;
     begin();
     umask(0);
     store_save_now(&store, make(1000, "work"), rules.now_s);
-    assert_int_equal(stat(path_of("1000-work.session"), &status), 0);
-    assert_int_equal(status.st_mode & 07777, 0600);
-    assert_int_equal(stat(folder, &status), 0);
-    assert_int_equal(status.st_mode & 07777, 0700);
+    assert_true(place_is_private(path_of("1000-work.session")));
+    assert_true(place_is_private(folder));
     assert_false(exists("1000-work.session.new"));
     end();
 }
@@ -211,7 +214,7 @@ static void a_large_session_is_written_in_parts(void **test)
 
 static size_t read_file(const char *name, uint8_t *content, size_t size)
 {
-    int file = open(path_of(name), O_RDONLY);
+    int file = open(path_of(name), O_RDONLY | BINARY);
     ssize_t length = read(file, content, size);
     close(file);
     assert_true(length > 0);
@@ -220,7 +223,7 @@ static size_t read_file(const char *name, uint8_t *content, size_t size)
 
 static void write_file(const char *name, const void *content, size_t length)
 {
-    int file = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int file = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC | BINARY, 0600);
     assert_true(file >= 0);
     assert_int_equal(write(file, content, length), length);
     close(file);
@@ -272,8 +275,7 @@ static void what_is_no_session_is_set_aside_and_does_no_harm(void **test)
     write_file("99999999999999999999999-a.session", "x", 1);
     write_file("1000-half.session.new", "x", 1);
     write_file("README", "x", 1);
-    assert_int_equal(symlink("/etc/passwd", path_of("1000-link.session")), 0);
-    assert_int_equal(mkfifo(path_of("1000-fifo.session"), 0600), 0);
+    place_make_strange(folder);
     restart();
     assert_int_equal(jars_count(&principals_find(&principals, 1000)->jars), 1);
     assert_true(exists("1000-noise.session.damaged"));
@@ -282,7 +284,7 @@ static void what_is_no_session_is_set_aside_and_does_no_harm(void **test)
     end();
 }
 
-static void a_folder_that_others_may_write_to_is_refused(void **test)
+static void a_folder_that_others_may_write_to_is_not_used_as_it_is(void **test)
 {
     (void)test;
     char error[STORE_ERROR_BYTES];
@@ -291,10 +293,15 @@ static void a_folder_that_others_may_write_to_is_refused(void **test)
     assert_int_equal(store_open(&other, &loop, state, error), -1);
     assert_non_null(strstr(error, "another fetchd"));
     store_close(&store);
-    assert_int_equal(chmod(folder, 0722), 0);
-    assert_int_equal(store_open(&store, &loop, state, error), -1);
-    assert_non_null(strstr(error, folder));
-    assert_int_equal(chmod(folder, 0700), 0);
+    place_open_up(folder);
+    assert_int_equal(store_open(&store, &loop, state, error), place_is_refused ? -1 : 0);
+    if (place_is_refused) {
+        assert_non_null(strstr(error, folder));
+        assert_int_equal(chmod(folder, 0700), 0);
+    } else {
+        assert_true(place_is_private(folder));
+        store_close(&store);
+    }
     open_store();
     end();
 }
@@ -307,13 +314,12 @@ static void a_session_that_cant_be_written_stays_dirty_and_the_old_file_whole(vo
     put(jar, "a", "1");
     store_save_now(&store, jar, rules.now_s);
     put(jar, "b", "2");
-    assert_int_equal(mkdir(path_of("1000-work.session.new"), 0700),
-                     0); /* where the new one is to be written */
+    place_block(path_of("1000-work.session.new"));   /* where the new one is to be written */
     store_save_now(&store, jar, rules.now_s);
     assert_true(jar->dirty);
     restart();
     assert_int_equal(find(1000, "work")->cookies.count, 1);
-    assert_int_equal(rmdir(path_of("1000-work.session.new")), 0);
+    place_unblock(path_of("1000-work.session.new"));
     end();
 }
 
@@ -321,5 +327,5 @@ UV_TESTS(TEST(a_session_is_there_again), TEST(files_are_the_daemons_own),
          TEST(a_thread_writes_and_a_removed_session_leaves_no_file),
          TEST(a_large_session_is_written_in_parts), TEST(a_file_cut_anywhere_is_set_aside),
          TEST(what_is_no_session_is_set_aside_and_does_no_harm),
-         TEST(a_folder_that_others_may_write_to_is_refused),
+         TEST(a_folder_that_others_may_write_to_is_not_used_as_it_is),
          TEST(a_session_that_cant_be_written_stays_dirty_and_the_old_file_whole))
