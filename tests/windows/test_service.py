@@ -25,6 +25,10 @@ FOLDER = r'C:\ProgramData\fetchd'
 PRESS_BREAK = BUILD / 'tests' / 'windows' / 'press_break.exe'
 
 
+def windows_path(path):
+    return str(path).replace('/', '\\')
+
+
 class Service(unittest.TestCase):
     """Each test begins with a service that is installed and stopped, with settings of its own."""
 
@@ -64,7 +68,7 @@ class Service(unittest.TestCase):
     def test_it_starts_with_the_system_from_a_quoted_path_as_an_account_of_its_own(self):
         values = self.wine.registry(SERVICE)
         self.assertEqual(values['ImagePath'][1], r'"Z:%s" service run --config "%s\fetchd.ini"' % (
-            str(FETCHD).replace('/', '\\'), FOLDER))
+            windows_path(FETCHD), FOLDER))
         self.assertEqual(values['Start'][1], '0x2')
         self.assertEqual(values['Type'][1], '0x10')
         self.assertEqual(values['ObjectName'][1], r'NT SERVICE\fetchd')
@@ -93,7 +97,7 @@ class Service(unittest.TestCase):
 
     def test_the_event_source_names_a_program_that_carries_the_texts(self):
         values = self.wine.registry(SOURCE)
-        self.assertEqual(values['EventMessageFile'], ('REG_EXPAND_SZ', 'Z:' + str(FETCHD).replace('/', '\\')))
+        self.assertEqual(values['EventMessageFile'], ('REG_EXPAND_SZ', 'Z:' + windows_path(FETCHD)))
         self.assertEqual(values['TypesSupported'][1], '0x7')
         messages, = pe.resources(FETCHD)[pe.MESSAGES]
         self.assertEqual(messages.count('%1'.encode('utf-16-le')), 3)
@@ -115,6 +119,25 @@ class Service(unittest.TestCase):
         self.assertIn('daemon: stopped', self.log_text())
         self.service('stop')
         self.assertIn('stopped', self.service('status', code=3).out)
+
+    def checkpoint(self):
+        """How often the service has told the manager that it goes on stopping; 0 when it is not stopping."""
+        words = self.wine.run('sc', 'query', 'fetchd').out.split()
+        return int(words[words.index('CHECKPOINT') + 2], 16) if 'STOP_PENDING' in words else 0
+
+    def test_while_it_drains_the_manager_hears_of_it_and_what_is_open_is_answered(self):
+        self.settings.write_text('[workers]\ncount = 1\nprogram = Z:%s\n[limits]\nqueue_timeout = 8s\n' % windows_path(PRESS_BREAK))
+        self.service('start')                                  # its worker ends at once, each time: a request has to wait
+        client = self.wine.start(FETCHCTL, 'get', 'http://192.0.2.1/', stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(client.stderr.close)
+        self.assertTrue(until(lambda: re.search(r'in flight +1', self.wine.run(FETCHCTL, 'status').out)))
+        stop = self.wine.start(FETCHD, 'service', 'stop', stdout=subprocess.DEVNULL)
+        first = until(self.checkpoint)
+        self.assertTrue(until(lambda: self.checkpoint() > first), 'no sign of life after %r' % first)
+        self.assertIsNone(client.poll())
+        self.assertEqual((client.wait(60), stop.wait(60)), (111, 0))
+        self.assertIn(b'overloaded', client.stderr.read())
+        self.assertIn('draining, 1 requests open', self.log_text())
 
     def pipe_permissions(self, access):
         """The SDDL that the service gave its pipe, its own entry as OWN."""
@@ -244,7 +267,7 @@ class Console(unittest.TestCase):
         self.assertIn('daemon: stopped', self.said())
 
     def test_ctrl_break_does_too(self):
-        process = self.start(PRESS_BREAK, r'"Z:%s" --config C:\Zoë.ini' % str(FETCHD).replace('/', '\\'))
+        process = self.start(PRESS_BREAK, r'"Z:%s" --config C:\Zoë.ini' % windows_path(FETCHD))
         process.stdin.write(b'\n')
         process.stdin.flush()
         self.assertEqual(process.wait(60), 0)
