@@ -13,7 +13,7 @@ if errorlevel 1 (
 
 if exist "%target%\fetchd.exe" "%target%\fetchd.exe" service stop >nul 2>&1
 mkdir "%target%" 2>nul
-for %%f in (fetchd.exe fetchd-worker.exe fetchctl.exe libfetchd.dll README.md) do (
+for %%f in (fetchd.exe fetchd-worker.exe fetchctl.exe fetchd.dll README.md) do (
   copy /y "%~dp0%%f" "%target%\" >nul || exit /b 1
 )
 "%target%\fetchd.exe" service install || exit /b 1
