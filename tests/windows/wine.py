@@ -37,18 +37,15 @@ def raise_descriptors():
 
 
 def template():
-    """A fresh Windows 10, made once for each version of Wine, with the library that Wine may lack."""
+    """A fresh Windows 10, made once for each version of Wine."""
     version = subprocess.run(['wine', '--version'], stdout=subprocess.PIPE, check=True).stdout
-    kept = CACHE / ('wine-' + hashlib.sha256(version + PRNG.read_bytes()).hexdigest()[:16])
+    kept = CACHE / ('wine-' + hashlib.sha256(version).hexdigest()[:16])
     if not kept.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix='wine-new-', dir=CACHE))
         for command in (['wine', 'wineboot', '-i'], ['wine', 'winecfg', '-v', 'win10'], ['wineserver', '-w']):
             subprocess.run(command, env=environment(folder, folder), check=True, timeout=START_S,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        library = folder / 'drive_c/windows/system32' / PRNG.name
-        if not library.exists():
-            shutil.copy(PRNG, library)
         try:
             folder.rename(kept)
         except OSError:                             # another was faster
@@ -57,7 +54,11 @@ def template():
 
 
 def copy_of_template(prefix):
+    """With the library that Wine may lack."""
     subprocess.run(['cp', '-a', '--reflink=auto', str(template()), str(prefix)], check=True)
+    library = prefix / 'drive_c/windows/system32' / PRNG.name
+    if not library.exists():
+        shutil.copy(PRNG, library)
 
 
 class Ended:
