@@ -15,7 +15,6 @@ from support.backend import Backend  # noqa: E402
 # As many connections as wanted, for as long as the last one takes.
 PATIENT = {'timeouts.connect': '10m', 'timeouts.headers': '10m', 'limits.queue_timeout': '10m', 'daemon.streams': 10000,
            'workers.hang_timeout': '5m',   # Wine's server does the polling of all, one request after the other
-          
            'log.level': 'info'}
 
 
