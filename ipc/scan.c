@@ -3,7 +3,6 @@
 
 struct scan {
     const uint8_t *at, *end;
-    size_t values_left;
 };
 
 /* One value's header: how many bytes and how many values follow it. */
@@ -51,63 +50,43 @@ static bool read_sized(struct scan *scan, uint8_t first, struct header *ret_head
     return true;
 }
 
-static bool read_header(struct scan *scan, struct header *ret_header)
+/* How many bytes and how many values follow a first byte that is followed by nothing else of a header. */
+static inline bool read_plain(uint8_t first, uint64_t *ret_bytes, uint64_t *ret_values)
 {
-    *ret_header = (struct header){ 0, 0 };
-    if (scan->at == scan->end)
+    if (first >= 0xc0 && first < 0xe0)
         return false;
-    uint8_t first = *scan->at++;
-    if (first < 0x80 || first >= 0xe0)
-        return true;
-    if (first < 0x90)
-        ret_header->values = 2u * (first & 0x0fu);
-    else if (first < 0xa0)
-        ret_header->values = first & 0x0fu;
-    else if (first < 0xc0)
-        ret_header->bytes = first & 0x1fu;
-    else
-        return read_sized(scan, first, ret_header);
-    return true;
-}
-
-/* The commonest values, small integers and short strings, need no header read apart. */
-static inline bool pass_plain(struct scan *scan)
-{
-    uint8_t first = *scan->at;
-    size_t size = (first & 0xe0) == 0xa0 ? 1 + (first & 0x1fu) : 1;
-    if ((first >= 0x80 && first < 0xa0) || (first >= 0xc0 && first < 0xe0) || size > (size_t)(scan->end - scan->at))
-        return false;
-    scan->at += size;
+    *ret_bytes = first >= 0xa0 && first < 0xc0 ? first & 0x1fu : 0;
+    *ret_values = 0;
+    if (first >= 0x80 && first < 0xa0)
+        *ret_values = first < 0x90 ? 2u * (first & 0x0fu) : first & 0x0fu;
     return true;
 }
 
 bool ipc_scan(const uint8_t *bytes, size_t length)
 {
-    struct scan scan = { bytes, bytes + length, IPC_SCAN_VALUES };
+    struct scan scan = { bytes, bytes + length };
     uint64_t open[IPC_SCAN_DEPTH + 1] = { 1 };   /* values still to come at each depth */
     unsigned depth = 0;
-    for (;;) {
-        while (open[depth] == 0) {
-            if (depth == 0)
-                return scan.at == scan.end;
-            depth--;
-        }
-        struct header header;
-        open[depth]--;
-        if (scan.values_left-- == 0)
-            return false;
-        if (scan.at < scan.end && pass_plain(&scan))
-            continue;
-        if (!read_header(&scan, &header))
+    for (size_t values_left = IPC_SCAN_VALUES; values_left > 0 && scan.at < scan.end; values_left--) {
+        struct header header = { 0, 0 };
+        uint8_t first = *scan.at++;
+        if (!read_plain(first, &header.bytes, &header.values) && !read_sized(&scan, first, &header))
             return false;
         size_t left = (size_t)(scan.end - scan.at);
         if (header.bytes > left || header.values > left)
             return false;
         scan.at += header.bytes;
+        open[depth]--;
         if (header.values > 0) {
             if (depth == IPC_SCAN_DEPTH)
                 return false;
             open[++depth] = header.values;
         }
+        while (open[depth] == 0) {
+            if (depth == 0)
+                return scan.at == scan.end;
+            depth--;
+        }
     }
+    return false;
 }
