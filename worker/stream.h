@@ -15,6 +15,7 @@ struct pollfd;   /* the system's, or on Windows Winsock's */
 
 struct stream {
     bool shared;            /* HTTP/2: the rest is in use */
+    bool empty;             /* the kernel had nothing, in this turn of the loop */
     bool blocked;           /* the kernel takes no more, until the loop tells */
     int error;              /* of a write that libcurl believes done; the next one hears of it */
     uint8_t *in, *out;      /* STREAM_BYTES each, or NULL without content */

@@ -51,14 +51,30 @@ static ssize_t take_input(struct stream *stream, void *place, size_t length)
     return (ssize_t)length;
 }
 
+/* libcurl looks for answers each time it has sent a request: once a turn is enough, for the loop tells. */
+static ssize_t receive(struct stream *stream, int fd, void *place, size_t length)
+{
+    if (stream->empty) {
+        errno = EAGAIN;
+        return -1;
+    }
+    ssize_t got = __real_recv(fd, place, length, 0);
+    stream->empty = got < 0 && errno == EAGAIN;
+    if (stream->empty) {
+        watches_note_stream(fd);
+        errno = EAGAIN;
+    }
+    return got;
+}
+
 ssize_t stream_read(struct stream *stream, int fd, void *place, size_t length)
 {
     if (stream->in)
         return take_input(stream, place, length);
     uint8_t *block = length == TLS_HEAD_BYTES ? take_block() : NULL;
     if (!block)
-        return __real_recv(fd, place, length, 0);
-    ssize_t got = __real_recv(fd, block, STREAM_BYTES, 0);
+        return receive(stream, fd, place, length);
+    ssize_t got = receive(stream, fd, block, STREAM_BYTES);
     stream->in = block;
     stream->in_at = 0;
     stream->in_end = got > 0 ? (size_t)got : 0;

@@ -193,7 +193,7 @@ static void on_uv_prepare(uv_prepare_t *prepare)
     watches->noted = NULL;
     while (watch) {
         struct watch *next = watch->next_noted;
-        watch->noted = false;
+        watch->noted = watch->stream.empty = false;
         if (watch->stream.out_length > 0)
             stream_flush(&watch->stream, watch->fd);
         start(watch);   /* notes it again where something is to be read */

@@ -48,7 +48,7 @@ int watches_close(struct watches *watches, curl_socket_t fd);
 void watches_set(struct watches *watches, curl_socket_t fd, int what, struct multi *multi);
 
 /* HTTP/2 is spoken on a socket of ours: see stream.h, which asks for the stream of a descriptor, NULL where nothing
- * is shared, and says that it has something to send. */
+ * is shared, and says that it has something to send, or that the turn's end matters to it. */
 void watches_share(struct watches *watches, curl_socket_t fd);
 struct stream *watches_stream(curl_socket_t fd);
 void watches_note_stream(curl_socket_t fd);

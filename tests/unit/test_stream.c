@@ -77,6 +77,21 @@ static void a_head_brings_along_what_has_come(void **state)
     end();
 }
 
+static void an_empty_socket_is_asked_once_a_turn(void **state)
+{
+    (void)state;
+    char place[5];
+    begin();
+    assert_int_equal(get(place, 5), -1);
+    assert_int_equal(noted, 1);
+    tell("head1");
+    assert_int_equal(get(place, 5), -1);
+    assert_int_equal(errno, EAGAIN);
+    stream.empty = false;   /* as watch.c does it before the loop sleeps */
+    expect("head1");
+    end();
+}
+
 static void the_end_is_heard_behind_what_came_before_it(void **state)
 {
     (void)state;
@@ -205,6 +220,7 @@ static void other_sockets_are_left_alone(void **state)
 }
 
 UNIT_TESTS(TEST(a_head_brings_along_what_has_come),
+           TEST(an_empty_socket_is_asked_once_a_turn),
            TEST(the_end_is_heard_behind_what_came_before_it),
            TEST(peeking_sees_the_kernel_alone),
            TEST(what_was_read_ahead_counts_as_input),
