@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <io.h>
 #include <process.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <windows.h>
 
 #define LINE_CHARACTERS 4096
+#define EXIT_OUT_OF_MEMORY 27
 #define COPY_PIPE_BYTES 65536
 
 /* The one input that is waited for; a command has no more. */
@@ -144,6 +146,16 @@ bool attend_readable(int fd)
 
 /* ---- all ---- */
 
+/* Without one nothing would ever end the wait. */
+static HANDLE event_of(struct fetchd_client *client)
+{
+    HANDLE event = fetchd_handle(client);
+    if (event)
+        return event;
+    fputs("fetchctl: (27) out_of_memory: no event to wait for the daemon with\n", stderr);
+    exit(EXIT_OUT_OF_MEMORY);
+}
+
 static HANDLE look_at_input(void)
 {
     if (!source.is_looked_at) {
@@ -156,7 +168,7 @@ static HANDLE look_at_input(void)
 
 int attend(struct attend *what)
 {
-    HANDLE events[3] = { fetchd_handle(what->client) };
+    HANDLE events[3] = { event_of(what->client) };
     DWORD count = 1;
     what->has_interrupt = false;
     what->has_input = what->input >= 0 && attend_readable(what->input);
@@ -175,7 +187,7 @@ void attend_clients(struct fetchd_client *const *clients, size_t count, bool *re
 {
     HANDLE events[ATTEND_MOST] = { NULL };
     for (size_t i = 0; i < count; i++)
-        events[i] = fetchd_handle(clients[i]);
+        events[i] = event_of(clients[i]);
     WaitForMultipleObjects((DWORD)count, events, FALSE, INFINITE);
     for (size_t i = 0; i < count; i++)
         ret_ready[i] = WaitForSingleObject(events[i], 0) == WAIT_OBJECT_0;
