@@ -64,7 +64,7 @@ static struct arguments read_arguments(int argc, char **argv)
         case 'k': arguments.check = true; break;
         case 'p': arguments.print = true; break;
         case 'v': printf("fetchd %s\n", FETCHD_VERSION); exit(EXIT_SUCCESS);
-        case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
+        case 'h': fputs(usage, stdout); fputs(service_usage, stdout); exit(EXIT_SUCCESS);
         default: fputs(usage, stderr); exit(EXIT_USAGE);
         }
     }

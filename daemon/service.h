@@ -10,6 +10,9 @@
  * understands the rest (fetchd.exe service ...), perhaps in another thread. Returns the exit code. */
 int service_run(int argc, char **argv, int (*run)(int argc, char **argv));
 
+/* What --help says of it besides, whole lines; may be empty. */
+extern const char service_usage[];
+
 /* What the manager may ask for, called in the loop's thread. */
 struct service_calls {
     void (*drain)(void *owner);    /* answer what is open, then stop; a second time: make haste */

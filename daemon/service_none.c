@@ -1,6 +1,8 @@
 /* No service manager: a process in somebody's terminal. */
 #include "service.h"
 
+const char service_usage[] = "";
+
 int service_run(int argc, char **argv, int (*run)(int argc, char **argv))
 {
     return run(argc, argv);

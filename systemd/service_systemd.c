@@ -7,6 +7,8 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+const char service_usage[] = "";
+
 int service_run(int argc, char **argv, int (*run)(int argc, char **argv))
 {
     return run(argc, argv);

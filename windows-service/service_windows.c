@@ -286,6 +286,8 @@ static int run_in_console(int argc, char **argv, int (*run)(int argc, char **arg
     return code;
 }
 
+const char service_usage[] = "Ctrl+C and Ctrl+Break drain. As a service of Windows: fetchd service --help\n";
+
 int service_run(int argc, char **argv, int (*run)(int argc, char **argv))
 {
     if (argc > 2 && strcmp(argv[1], "service") == 0 && strcmp(argv[2], "run") == 0)

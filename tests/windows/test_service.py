@@ -234,6 +234,10 @@ class Service(unittest.TestCase):
         for arguments in ([], ['begin'], ['start', 'now'], ['stop', '--config', 'x'], ['--colour']):
             self.assertIn('usage: fetchd service', self.service(*arguments, code=2).err)
 
+    def test_help_tells_of_it(self):
+        self.assertIn('fetchd service --help', self.wine.run(FETCHD, '--help').out)
+        self.assertIn('usage: fetchd service', self.service('--help').out)
+
     def test_run_is_for_the_service_manager(self):
         self.assertIn('only the service manager', self.service('run', code=1).err)
 
