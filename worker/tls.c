@@ -12,6 +12,7 @@
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,13 +63,38 @@ static X509 *next_certificate(BIO *bio, bool *ret_broken)
 
 /* ---- trust ---- */
 
+/* Its key and its extensions, which are looked at once and then remembered: here, and not when the first
+ * connection asks. */
+static bool is_usable(X509 *certificate)
+{
+    X509_check_ca(certificate);
+    return X509_get0_pubkey(certificate) && !(X509_get_extension_flags(certificate) & EXFLAG_INVALID);
+}
+
+/* For want of memory BoringSSL takes a certificate for one that it can't use: the authority would be lost for as
+ * long as the worker lives. Many a bundle has some that are really so. */
+static bool lacked_memory(X509 *certificate)
+{
+    if (is_usable(certificate))
+        return false;
+    X509 *again = X509_dup(certificate);
+    bool lacked = !again || is_usable(again);
+    X509_free(again);
+    ERR_clear_error();
+    return lacked;
+}
+
 static size_t add_certificates(X509_STORE *store, BIO *bio, bool *ret_broken)
 {
     size_t count = 0;
     X509 *certificate;
     while ((certificate = next_certificate(bio, ret_broken))) {
-        count += (size_t)X509_STORE_add_cert(store, certificate);   /* one that stands twice is fine */
+        *ret_broken = lacked_memory(certificate);
+        if (!*ret_broken)
+            count += (size_t)X509_STORE_add_cert(store, certificate);   /* one that stands twice is fine */
         X509_free(certificate);
+        if (*ret_broken)
+            break;
     }
     return count;
 }
