@@ -1,6 +1,7 @@
 """Programs that are run for what they cost."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,11 @@ from support import proc  # noqa: E402
 
 # Makes any program one that says `ready` and begins when its stdin ends.
 HELD = ['/bin/sh', '-c', 'echo ready; read -r _; exec "$@"', 'sh']
+
+
+def end_by_signal():
+    """SIGTERM ends a benchmark as an error does: what it has started is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by SIGTERM'))
 
 
 def ended(process, out):
