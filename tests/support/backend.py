@@ -9,6 +9,7 @@ answers back until the test says so, which lets a test be sure instead of sleepi
 /chain/N            302 to /chain/N-1, down to 200 at 0
 /set-cookie         two Set-Cookie headers
 /gate/NAME/COUNT    answers when COUNT requests wait there together
+/drip/NAME/COUNT    the same, and then leave one by one, 70 a second
 /hold/NAME          answers when release(NAME) is called
 /half/NAME/BYTES    headers and half of the content, the rest after release(NAME)
 /br/FILE /zstd/FILE /deflate/FILE    the static file in that coding
@@ -60,6 +61,7 @@ class Backend:
         self.seen = collections.Counter()           # NAME -> how many ever came
         self.ended = collections.Counter()          # NAME -> how many were given up by the other side
         self.gates = {}
+        self.drips = asyncio.Lock()
         self.coded = {}
 
     # ---- the test's side ----
@@ -225,6 +227,16 @@ class Backend:
         if not await self.stay(name, request, self.gate(name)):
             return False
         self.answer(request, writer, b'through the gate\n')
+
+    async def do_drip(self, request, writer):
+        name, count = request.path[1], int(request.path[2])
+        if self.waiting[name] + 1 >= count:
+            self.gate(name).set()
+        if not await self.stay(name, request, self.gate(name)):
+            return False
+        async with self.drips:
+            await asyncio.sleep(1 / 70)
+        self.answer(request, writer, b'a drop\n')
 
     async def do_hold(self, request, writer):
         await self.swallow(request)

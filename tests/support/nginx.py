@@ -11,7 +11,7 @@ Paths: /1k /1m /100m /1g and what else write() made; /gzip/... the same, compres
 /slow/SECONDS; /later/SECONDS/PATH; /r301/PATH ... /r308/PATH (relative), /r302?to=URL (and so on) to any URL; /loop;
 /close (no answer at all); /connections (how many are open now); and from the backend
 /headers /echo /upload /status/N /early /chain/N /set-cookie
-/gate/... /hold/... /half/... /br/FILE /zstd/FILE /deflate/FILE
+/gate/... /drip/... /hold/... /half/... /br/FILE /zstd/FILE /deflate/FILE
 """
 import os
 import re
@@ -98,7 +98,7 @@ location ~ ^/r%(code)d/(.*)$ { return %(code)d /$1$is_args$args; }
 '''
 
 BACKEND = '''
-location ~ ^/(headers|echo|upload|status|gate|chain|set-cookie|br|zstd|deflate|early|hold|half)(/|$) {
+location ~ ^/(headers|echo|upload|status|gate|drip|chain|set-cookie|br|zstd|deflate|early|hold|half)(/|$) {
     proxy_pass http://127.0.0.1:%(port)d;
     proxy_http_version 1.1;
     proxy_set_header Host $http_host;
