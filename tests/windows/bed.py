@@ -81,7 +81,7 @@ class Daemon(daemon.Daemon):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)        # Wine makes a Ctrl+C of it
         self.finish(expect, seconds)
-        assert not self.worker_pids(), 'workers %r outlived fetchd' % self.worker_pids()
+        proc.until(lambda: not self.worker_pids(), 60, 'the end of its workers')
 
     def kill(self):
         if self.process:

@@ -53,7 +53,7 @@ class Fetch(World):
     def test_an_upload_arrives(self):
         path, name = self.file('upload')
         path.write_bytes(bytes(range(256)) * 8192)
-        got = json.loads(self.run_ctl('get', '--upload-file', name, self.url('/upload')).stdout)
+        got = json.loads(self.run_ctl('put', '--upload-file', name, self.url('/upload')).stdout)
         self.assertEqual((got['method'], got['sha256']), ('PUT', hashlib.sha256(path.read_bytes()).hexdigest()))
 
     def test_a_websocket_echoes(self):
