@@ -1,13 +1,8 @@
 """A client for fetchd, written from ipc/README.md alone, with the standard library and msgpack:
 answer, body = Client().fetch('https://example.com/', follow=True)
-
 Options are the fields of FETCH; a `body` that is a file is streamed. Answers are the messages as they came. A client is for one
-thread at a time; from asyncio, await asyncio.to_thread(function) with a Client of its own. Windows' half is written by the book:
-no Windows Python has run it yet."""
-import collections, os, select, socket  # noqa: E401
-import msgpack
-if os.name == 'nt':
-    import _winapi
+thread at a time; from asyncio, await asyncio.to_thread(function) with a Client of its own. For Windows: fetchd_pipe.py."""
+import collections, msgpack, os, select, socket  # noqa: E401
 HELLO, WELCOME, PING, PONG, GOAWAY, ERROR, CREDIT = range(1, 8)
 FETCH, RESPONSE, DATA, DONE, CANCEL, HOP, REWIND, MESSAGE = 16, 17, 18, 19, 20, 21, 24, 25
 TEXT, BINARY, CLOSE, WINDOW, CONNECTION_WINDOW, CHARGE, PIECE = 1, 2, 8, 1 << 18, 1 << 24, 64, 1 << 16
@@ -90,78 +85,28 @@ class Stream:
             self.take()
 
 
-class Socket(socket.socket):
-    def __init__(self, address):
-        address = address or os.environ.get('FETCHD_ADDRESS') or os.environ['XDG_RUNTIME_DIR'] + '/fetchd/fetchd.sock'
-        super().__init__(socket.AF_UNIX)
-        self.connect(address.removeprefix('unix:'))
-
-    def put(self, frame):                   # and hears meanwhile: who does not read is not read from
-        while frame:
-            readable, writable, _ = select.select([self], [self], [])
-            frame = frame[self.send(frame, socket.MSG_DONTWAIT):] if writable else frame
-            self.hear() if readable else None
-
-
-class Pipe:                                 # the same on Windows. GENERIC_WRITE would ask for more than a client may have
-    ACCESS, IDENTIFY = 0x80000000 | 0x2 | 0x100 | 0x100000, 0x100000 | 0x10000
-
-    def __init__(self, address):
-        path = (address or os.environ.get('FETCHD_ADDRESS') or 'pipe:\\\\.\\pipe\\fetchd').removeprefix('pipe:')
-        self.handle = self.reading = None
-        while self.handle is None:
-            try:
-                self.handle = _winapi.CreateFile(path, self.ACCESS, 0, _winapi.NULL, _winapi.OPEN_EXISTING,
-                                                 _winapi.FILE_FLAG_OVERLAPPED | self.IDENTIFY, _winapi.NULL)
-            except OSError as error:
-                if error.winerror != _winapi.ERROR_PIPE_BUSY:
-                    raise
-                _winapi.WaitNamedPipe(path, 2000)
-
-    def read_ahead(self):
-        self.reading = self.reading or _winapi.ReadFile(self.handle, PIECE, overlapped=True)[0]
-        return self.reading.event
-
-    def recv(self, size):                   # waits; at most PIECE whatever `size` says
-        try:
-            self.read_ahead()
-            self.reading.GetOverlappedResult(True)
-            return bytes(self.reading.getbuffer())
-        except BrokenPipeError:
-            return b''
-        finally:
-            self.reading = None
-
-    def put(self, frame):
-        writing = _winapi.WriteFile(self.handle, frame, overlapped=True)[0]
-        while _winapi.WaitForMultipleObjects([writing.event, self.read_ahead()], False, _winapi.INFINITE) != 0:
-            self.hear()
-        writing.GetOverlappedResult(True)
-
-    def close(self):
-        _winapi.CloseHandle(self.handle)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.close()
-
-
-class Client(Pipe if os.name == 'nt' else Socket):   # closing it cancels what is open
+class Client(socket.socket):                # closing it cancels what is open
     def __init__(self, address=None):
         self.streams, self.last_id, self.credit, self.owed, self.buffer = {}, 0, 0, 0, bytearray()
-        super().__init__(address)
+        self.dial(address or os.environ.get('FETCHD_ADDRESS'))
         self.say(HELLO, 0, dict(version_min=1, version_max=1, client='fetchd.py'))
         self.until(lambda: self.credit)
+
+    def dial(self, address):
+        super().__init__(socket.AF_UNIX)
+        self.connect((address or os.environ['XDG_RUNTIME_DIR'] + '/fetchd/fetchd.sock').removeprefix('unix:'))
 
     def until(self, question):
         while not question():
             self.hear()
 
-    def say(self, kind, id, body):
+    def say(self, kind, id, body):          # and hears meanwhile: who does not read is not read from
         frame = msgpack.packb([kind, id, body])
-        self.put(len(frame).to_bytes(4, 'big') + frame)
+        frame = len(frame).to_bytes(4, 'big') + frame
+        while frame:
+            readable, writable, _ = select.select([self], [self], [])
+            frame = frame[self.send(frame, socket.MSG_DONTWAIT):] if writable else frame
+            self.hear() if readable else None
 
     def hear(self):
         self.buffer += self.recv(PIECE) or self.dispatch(ERROR, 0, dict(name='daemon.lost'))
