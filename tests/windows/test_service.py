@@ -5,6 +5,7 @@ registry, in %ProgramData% and in the event log; and as a console program Ctrl+C
 Wine enforces no permissions, restarts no service and keeps no events: windows-service/README.md lists what that leaves
 to a real Windows.
 """
+import hashlib
 import os
 import re
 import signal
@@ -14,7 +15,9 @@ import unittest
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+import bed  # noqa: E402
 from support import tap  # noqa: E402
+from world import Site  # noqa: E402
 import pe  # noqa: E402
 import wine  # noqa: E402
 from wine import BUILD, FETCHCTL, FETCHD, WORKER, until  # noqa: E402
@@ -119,6 +122,18 @@ class Service(unittest.TestCase):
         self.assertIn('daemon: stopped', self.log_text())
         self.service('stop')
         self.assertIn('stopped', self.service('status', code=3).out)
+
+    def test_it_fetches_over_https_and_http_2_by_two_workers(self):
+        site = Site.get()
+        fetchd = bed.Daemon(allow=[site.nginx.ports['h2']], ca=site.authority.cert_path, workers=2)
+        fetchd.write_config()
+        self.settings.write_text(fetchd.config.read_text())
+        self.service('start')
+        fetchd.wait_ready()
+        body = fetchd.fetchctl('get', site.nginx.url('h2', '/1m', 'localhost'))
+        self.assertEqual((body.returncode, hashlib.sha256(body.stdout).hexdigest()), (0, site.nginx.hashes['1m']), body.stderr)
+        head = fetchd.fetchctl('get', '-i', site.nginx.url('h2', '/1k', 'localhost'))
+        self.assertEqual(head.stdout[:10], b'HTTP/2 200', head.stderr)
 
     def checkpoint(self):
         """How often the service has told the manager that it goes on stopping; 0 when it is not stopping."""
