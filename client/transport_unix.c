@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,18 +18,6 @@
 const char transport_start_hint[] =
     "start one with `fetchd` for yourself, or `systemctl start fetchd` for the system";
 
-static int __attribute__((format(gnu_printf, 3, 4))) fail(struct transport_failure *failure,
-                                                      enum ipc_error_code code, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(failure->reason, sizeof failure->reason, format, arguments);
-    va_end(arguments);
-    failure->code = code;
-    failure->absent = false;
-    return -1;
-}
-
 static int fail_errno(struct transport_failure *failure, int error)
 {
     bool absent = error == ENOENT || error == ECONNREFUSED || error == ENOTDIR;
@@ -40,7 +27,7 @@ static int fail_errno(struct transport_failure *failure, int error)
     else if (error == EAGAIN)
         code = IPC_ERROR_OVERLOADED;
     const char *reason = error == EAGAIN ? "its queue of new connections is full" : strerror(error);
-    fail(failure, code, "%s", reason);
+    transport_fail(failure, code, "%s", reason);
     failure->absent = absent;
     return -1;
 }
@@ -57,7 +44,7 @@ static int check_directory(const char *address, const char *path, struct transpo
     if (stat(directory, &status) < 0)
         return fail_errno(failure, errno);
     if (!trust_user(&status.st_uid, address))
-        return fail(failure, IPC_ERROR_ACCESS_DENIED, "its directory belongs to uid %ld, " ALLOWED ": not connecting",
+        return transport_fail(failure, IPC_ERROR_ACCESS_DENIED, "its directory belongs to uid %ld, " ALLOWED ": not connecting",
                     (long)status.st_uid);
     return 0;
 }
@@ -68,9 +55,9 @@ static int check_socket(const char *address, const char *path, struct transport_
     if (lstat(path, &status) < 0)
         return fail_errno(failure, errno);
     if (!S_ISSOCK(status.st_mode))
-        return fail(failure, IPC_ERROR_REQUEST_INVALID, "that is not a socket");
+        return transport_fail(failure, IPC_ERROR_REQUEST_INVALID, "that is not a socket");
     if (!trust_user(&status.st_uid, address))
-        return fail(failure, IPC_ERROR_ACCESS_DENIED, "the socket belongs to uid %ld, " ALLOWED ": not connecting",
+        return transport_fail(failure, IPC_ERROR_ACCESS_DENIED, "the socket belongs to uid %ld, " ALLOWED ": not connecting",
                     (long)status.st_uid);
     return 0;
 }
@@ -82,7 +69,7 @@ static int check_peer(int fd, const char *address, struct transport_failure *fai
     if (peer_user(fd, &uid) < 0)
         return fail_errno(failure, errno);
     if (!trust_user(&uid, address))
-        return fail(failure, IPC_ERROR_ACCESS_DENIED,
+        return transport_fail(failure, IPC_ERROR_ACCESS_DENIED,
                     "the process that listens has uid %ld, " ALLOWED ": not talking to it", (long)uid);
     return 0;
 }
@@ -119,7 +106,7 @@ int transport_connect(const char *address, struct transport_failure *ret_failure
     const char *reason;
     const char *path = ipc_endpoint_path(address, &reason);
     if (!path)
-        return fail(ret_failure, IPC_ERROR_REQUEST_INVALID, "%s", reason);
+        return transport_fail(ret_failure, IPC_ERROR_REQUEST_INVALID, "%s", reason);
     if (check_directory(address, path, ret_failure) < 0 || check_socket(address, path, ret_failure) < 0)
         return -1;
     int fd = open_socket();

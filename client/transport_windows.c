@@ -7,8 +7,6 @@
 
 #include <fcntl.h>
 #include <io.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <windows.h>
 
@@ -31,18 +29,6 @@ union token_user {
 const char transport_start_hint[] =
     "start one with `fetchd` for yourself, or `fetchd service start` for the system";
 
-static int __attribute__((format(gnu_printf, 3, 4))) fail(struct transport_failure *failure,
-                                                          enum ipc_error_code code, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(failure->reason, sizeof failure->reason, format, arguments);
-    va_end(arguments);
-    failure->code = code;
-    failure->absent = false;
-    return -1;
-}
-
 static int fail_windows(struct transport_failure *failure, DWORD error)
 {
     char reason[200];
@@ -52,7 +38,7 @@ static int fail_windows(struct transport_failure *failure, DWORD error)
         code = IPC_ERROR_ACCESS_DENIED;
     else if (error == ERROR_PIPE_BUSY || error == ERROR_SEM_TIMEOUT)
         code = IPC_ERROR_OVERLOADED;
-    fail(failure, code, "%s", code == IPC_ERROR_OVERLOADED ? "it takes no more connections now" : reason);
+    transport_fail(failure, code, "%s", code == IPC_ERROR_OVERLOADED ? "it takes no more connections now" : reason);
     failure->absent = error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND;
     return -1;
 }
@@ -71,7 +57,7 @@ static int check_owner(HANDLE pipe, const char *address, struct transport_failur
         return fail_windows(failure, error);
     bool trusted = owner && trust_user(owner, address);
     LocalFree(descriptor);
-    return trusted ? 0 : fail(failure, IPC_ERROR_ACCESS_DENIED, "the pipe is " ALLOWED ": not connecting");
+    return trusted ? 0 : transport_fail(failure, IPC_ERROR_ACCESS_DENIED, "the pipe is " ALLOWED ": not connecting");
 }
 
 static bool process_user(DWORD process_id, union token_user *ret_user)
@@ -96,11 +82,11 @@ static int check_peer(HANDLE pipe, const char *address, struct transport_failure
     union token_user user;
     ULONG process_id;
     if (GetFileType(pipe) != FILE_TYPE_PIPE || !GetNamedPipeServerProcessId(pipe, &process_id))
-        return fail(failure, IPC_ERROR_REQUEST_INVALID, "that is not a pipe");
+        return transport_fail(failure, IPC_ERROR_REQUEST_INVALID, "that is not a pipe");
     if (check_owner(pipe, address, failure) < 0)
         return -1;
     if (process_user(process_id, &user) && !trust_user(user.user.User.Sid, address))
-        return fail(failure, IPC_ERROR_ACCESS_DENIED, "process %lu listens there and is " ALLOWED ": not connecting",
+        return transport_fail(failure, IPC_ERROR_ACCESS_DENIED, "process %lu listens there and is " ALLOWED ": not connecting",
                     process_id);
     return 0;
 }
@@ -129,9 +115,9 @@ int transport_connect(const char *address, struct transport_failure *ret_failure
     wchar_t name[NAME_CHARACTERS];
     const char *path = ipc_endpoint_path(address, &reason);
     if (!path)
-        return fail(ret_failure, IPC_ERROR_REQUEST_INVALID, "%s", reason);
+        return transport_fail(ret_failure, IPC_ERROR_REQUEST_INVALID, "%s", reason);
     if (wide_from_utf8(path, name, NAME_CHARACTERS) < 0)
-        return fail(ret_failure, IPC_ERROR_REQUEST_INVALID, "the pipe's name is not UTF-8");
+        return transport_fail(ret_failure, IPC_ERROR_REQUEST_INVALID, "the pipe's name is not UTF-8");
     HANDLE pipe = open_pipe(name);
     if (pipe == INVALID_HANDLE_VALUE)
         return fail_windows(ret_failure, GetLastError());

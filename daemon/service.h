@@ -1,5 +1,6 @@
 /* The service manager, if there is one: told when we are ready, what we do, when we stop. The
- * platform's half lives in systemd/ or windows-service/; service_none.c is for a plain process. */
+ * platform's half lives in systemd/ or windows-service/; service_none.c is for a plain process,
+ * service_signals.c what that one and systemd share. */
 #ifndef DAEMON_SERVICE_H
 #define DAEMON_SERVICE_H
 

@@ -1,25 +1,6 @@
 /* No service manager: a process in somebody's terminal. */
 #include "service.h"
 
-const char service_usage[] = "";
-
-int service_run(int argc, char **argv, int (*run)(int argc, char **argv))
-{
-    return run(argc, argv);
-}
-
-int service_open(uv_loop_t *loop, const struct service_calls *calls, void *owner)
-{
-    (void)loop;
-    (void)calls;
-    (void)owner;
-    return 0;
-}
-
-void service_close(void)
-{
-}
-
 void service_ready(const char *status)
 {
     (void)status;

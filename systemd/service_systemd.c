@@ -7,26 +7,6 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-const char service_usage[] = "";
-
-int service_run(int argc, char **argv, int (*run)(int argc, char **argv))
-{
-    return run(argc, argv);
-}
-
-/* systemd asks by signals. */
-int service_open(uv_loop_t *loop, const struct service_calls *calls, void *owner)
-{
-    (void)loop;
-    (void)calls;
-    (void)owner;
-    return 0;
-}
-
-void service_close(void)
-{
-}
-
 void service_ready(const char *status)
 {
     sd_notifyf(0, "READY=1\nSTATUS=%s", status);

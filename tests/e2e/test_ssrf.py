@@ -85,18 +85,20 @@ class Canary:
             peer.close()
 
 
+def serve(server):
+    """A thread for each who comes."""
+    while True:
+        peer, _ = server.socket.accept()
+        threading.Thread(target=server.answer, args=(peer,), daemon=True).start()
+
+
 class Keeper:
     """At every address: answers any number of requests on a connection, and counts them."""
 
     def __init__(self):
         self.socket = socket.create_server(('', 0), backlog=64)
         self.port, self.count = self.socket.getsockname()[1], 0
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            peer, _ = self.socket.accept()
-            threading.Thread(target=self.answer, args=(peer,), daemon=True).start()
+        threading.Thread(target=serve, args=(self,), daemon=True).start()
 
     def answer(self, peer):
         with peer, contextlib.suppress(OSError):
@@ -111,12 +113,7 @@ class Redirector:
     def __init__(self):
         self.socket = socket.create_server((PUBLIC, 0), backlog=256)
         self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            peer, _ = self.socket.accept()
-            threading.Thread(target=self.answer, args=(peer,), daemon=True).start()
+        threading.Thread(target=serve, args=(self,), daemon=True).start()
 
     def answer(self, peer):
         peer.settimeout(5)

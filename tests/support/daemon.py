@@ -33,6 +33,8 @@ def rules(allow):
 class Daemon:
     """`settings` has 'section.key' names; they come after, and override, those made here."""
 
+    START_S = 30
+
     def __init__(self, allow=(), workers=2, ca=None, settings=None, program=None, args=(), env=None,
                  folder=None, prefix=()):
         paths.need_programs()
@@ -88,7 +90,7 @@ class Daemon:
     def start(self, ready=True):
         self.spawn()
         try:
-            proc.until(self.answers, 30, 'the start of fetchd')
+            proc.until(self.answers, self.START_S, 'the start of fetchd')
             if ready:
                 self.wait_ready()
         except Exception as problem:

@@ -31,6 +31,8 @@ def windows(path):
 class Daemon(daemon.Daemon):
     """The other one's settings, log and evidence; other processes and another way to speak to them."""
 
+    START_S = 120
+
     def __init__(self, allow=(), workers=2, ca=None, settings=None, **more):
         self.wine = wine.shared()
         self.pipe = 'pipe:\\\\.\\pipe\\fetchd-test-%d' % next(numbers)
@@ -47,18 +49,6 @@ class Daemon(daemon.Daemon):
             self.process = self.wine.start(wine.FETCHD, '--config', windows(self.config), *self.args,
                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         tap.witness(self.evidence)
-        return self
-
-    def start(self, ready=True):
-        self.spawn()
-        try:
-            proc.until(self.answers, 120, 'the start of fetchd')
-            if ready:
-                self.wait_ready()
-        except Exception as problem:
-            evidence = self.evidence()
-            self.kill()
-            raise AssertionError('%s\n%s' % (problem, '\n'.join(evidence))) from None
         return self
 
     def answers_new(self):
